@@ -1,0 +1,31 @@
+"""Sterna: transfer learning with an honest verdict."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from sterna._version import __version__
+
+_HOMES = {
+    "CollapseWarning": "sterna.base",
+    "all_measures": "sterna.discovery",
+    "all_strategies": "sterna.discovery",
+}
+
+__all__ = ["CollapseWarning", "__version__", "all_measures", "all_strategies"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return importlib.import_module(f"sterna.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"sterna.{name}":
+            raise
+        raise AttributeError(f"module 'sterna' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Named sources and a target: reading, checking, aligning, stacking."""
