@@ -9,11 +9,12 @@ from sterna._version import __version__
 
 _HOMES = {
     "CollapseWarning": "sterna.base",
+    "Domains": "sterna.domains",
     "all_measures": "sterna.discovery",
     "all_strategies": "sterna.discovery",
 }
 
-__all__ = ["CollapseWarning", "__version__", "all_measures", "all_strategies"]
+__all__ = ["CollapseWarning", "Domains", "__version__", "all_measures", "all_strategies"]
 
 
 def __getattr__(name: str) -> Any:
