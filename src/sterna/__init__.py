@@ -10,11 +10,31 @@ from sterna._version import __version__
 _HOMES = {
     "CollapseWarning": "sterna.base",
     "Domains": "sterna.domains",
+    "Comparison": "sterna.verdict",
+    "compare": "sterna.verdict",
+    "load": "sterna.io",
+    "measure": "sterna.measures",
+    "save": "sterna.io",
+    "TransferPipeline": "sterna.pipeline",
+    "make_pipeline": "sterna.pipeline",
     "all_measures": "sterna.discovery",
     "all_strategies": "sterna.discovery",
 }
 
-__all__ = ["CollapseWarning", "Domains", "__version__", "all_measures", "all_strategies"]
+__all__ = [
+    "CollapseWarning",
+    "Comparison",
+    "Domains",
+    "TransferPipeline",
+    "__version__",
+    "all_measures",
+    "all_strategies",
+    "compare",
+    "load",
+    "make_pipeline",
+    "measure",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

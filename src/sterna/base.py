@@ -87,6 +87,8 @@ class TransferEstimator(BaseEstimator):
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
     assumes: ClassVar[tuple[str, ...]] = ()
     accepts_sparse: ClassVar[bool] = True
+    #: The rows that preprocessing may learn from: "all", "source" or "target" (its labelled rows).
+    trains_on: ClassVar[str] = "all"
 
     estimator: Any = None
     health_: dict[str, Any]

@@ -6,17 +6,11 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
+from sterna.align._spectrum import right_singular
 from sterna.domains._stack import Array, DomainData
-
-
-def _power(covariance: Array, exponent: float) -> Array:
-    """Raise a symmetric positive definite matrix to a real power."""
-    values, vectors = eigh(covariance)
-    return (vectors * values**exponent) @ vectors.T
 
 
 class CORAL(Aligner):
@@ -37,8 +31,9 @@ class CORAL(Aligner):
 
     Attributes
     ----------
-    coloring_ : ndarray of shape (n_features, n_features)
-        The linear map C_S^(-1/2) C_T^(1/2) applied to centred source rows.
+    coloring_ : ndarray of shape (n_features, n_features) or None
+        The linear map C_S^(-1/2) C_T^(1/2) applied to centred source rows; None where there are more features than rows: the
+        map is then kept as its factors.
     source_mean_, target_mean_ : ndarray of shape (n_features,)
     estimator_ : estimator
     classes_ : ndarray of shape (n_classes,)
@@ -50,7 +45,7 @@ class CORAL(Aligner):
     -----
     Algorithm 1 of the paper: min_A ||A^T C_S A - C_T||_F^2, solved by A = C_S^(-1/2) C_T^(1/2). Target rows stay as they
     are, so that rows never seen need no map. Departures: the regularisation is relative, and means are aligned. Time
-    O(n d^2 + d^3), memory O(d^2) besides one copy of the source.
+    O(n d^2 + d^3), or O(n^2 d) with more features than rows; memory O(d min(n, d)) besides a copy of the rows.
 
     References
     ----------
@@ -83,16 +78,37 @@ class CORAL(Aligner):
         self.align_mean = align_mean
 
     def _align(self, data: DomainData) -> None:
-        d = data.X_source.shape[1]
-        self.source_mean_ = data.X_source.mean(axis=0)
-        self.target_mean_ = data.X_target.mean(axis=0) if self.align_mean else self.source_mean_
-        source, target = (np.atleast_2d(np.cov(X, rowvar=False, bias=True)) for X in (data.X_source, data.X_target))
-        self.health_["covariance_distance"] = float(np.sum((source - target) ** 2) / (4 * d**2))
-        self.coloring_ = _power(self._regularized(source), -0.5) @ _power(self._regularized(target), 0.5)
+        self.source_mean_, values_s, self._vectors_s = _spectrum(data.X_source)
+        target_mean, values_t, self._vectors_t = _spectrum(data.X_target)
+        self.target_mean_ = target_mean if self.align_mean else self.source_mean_
+        overlap = (self._vectors_s.T @ self._vectors_t) ** 2  # (rank of C_S, rank of C_T)
+        d = len(target_mean)
+        distance = np.sum(values_s**2) + np.sum(values_t**2) - 2 * values_s @ overlap @ values_t
+        self.health_["covariance_distance"] = float(max(distance, 0) / (4 * d**2))
+        self._gains_s, self._floor_s = self._gains(values_s, d, -0.5)
+        self._gains_t, self._floor_t = self._gains(values_t, d, 0.5)
+        self.coloring_ = None
+        if len(values_s) + len(values_t) > d:
+            self.coloring_ = self._color(np.eye(d))
+            self._vectors_s = self._vectors_t = np.empty((d, 0))  # no longer needed
 
-    def _regularized(self, covariance: Array) -> Array:
-        scale = np.trace(covariance) / len(covariance) or 1.0
-        return covariance + self.regularization * scale * np.eye(len(covariance))
+    def _gains(self, values: Array, d: int, power: float) -> tuple[Array, float]:
+        """The eigenvalues of (C + r I)^power, less those of the directions without variance; and the latter, r^power."""
+        floor = self.regularization * (np.sum(values) / d or 1.0)
+        return (values + floor) ** power - floor**power, float(floor**power)
+
+    def _color(self, X: Array) -> Array:
+        """X C_S^(-1/2) C_T^(1/2), each root written as a multiple of the identity and a part of low rank."""
+        X = X * self._floor_s + (X @ self._vectors_s * self._gains_s) @ self._vectors_s.T
+        return X * self._floor_t + (X @ self._vectors_t * self._gains_t) @ self._vectors_t.T
 
     def _map_source(self, X: Array) -> Array:
-        return (X - self.source_mean_) @ self.coloring_ + self.target_mean_
+        centred = X - self.source_mean_
+        return (self._color(centred) if self.coloring_ is None else centred @ self.coloring_) + self.target_mean_
+
+
+def _spectrum(X: Array) -> tuple[Array, Array, Array]:
+    """Mean, eigenvalues and eigenvectors (n_features, rank) of the covariance of the rows; zero eigenvalues are left out."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    vectors, singular = right_singular(X - mean)
+    return mean, singular**2 / len(X), vectors

@@ -50,4 +50,6 @@ class Constant(TransferEstimator):
 
     def _fit_domains(self, data: DomainData) -> None:
         known = data.n_target_labelled > 0
-        self._fit_plain(data.X_target_labelled if known else data.X_source, data.y_target if known else data.y_source)
+        X, y = (data.X_target_labelled, data.y_target) if known else (data.X_source, data.y_source)
+        self._check_labels(y)
+        self._fit_plain(X, y)

@@ -36,6 +36,7 @@ class SourceOnly(TransferEstimator):
 
     family = "baselines"
     reference = "folklore"
+    trains_on = "source"
     needs = frozenset({"source data"})
 
     def __init__(self, estimator: Any = None) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import is_classifier
+from sklearn.dummy import DummyClassifier
+
 from sterna.base import TransferEstimator
 from sterna.domains._stack import DomainData
 
@@ -24,6 +27,7 @@ class TargetOnly(TransferEstimator):
     classes_ : ndarray of shape (n_classes,)
         Classifiers only.
     health_ : dict
+        `one_class` is there where the labels are all the same and the prediction is that class.
 
     Examples
     --------
@@ -36,6 +40,7 @@ class TargetOnly(TransferEstimator):
 
     family = "baselines"
     reference = "folklore"
+    trains_on = "target"
     needs = frozenset({"target data", "target labels"})
 
     def __init__(self, estimator: Any = None) -> None:
@@ -43,4 +48,9 @@ class TargetOnly(TransferEstimator):
 
     def _fit_domains(self, data: DomainData) -> None:
         self._check_labels(data.y_target)
+        if is_classifier(self) and len(self.classes_) == 1:
+            self.health_["one_class"] = True
+            self.adapted_ = False
+            self.estimator_ = DummyClassifier().fit(data.X_target_labelled, data.y_target)
+            return
         self._fit_plain(data.X_target_labelled, data.y_target)

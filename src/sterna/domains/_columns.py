@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
+from scipy import sparse
 
 from sterna.domains._findings import Finding
-
-_ID_NAME = re.compile(r"(^|[_ .-])(id|uuid|guid|key|index|rowid)$|(?<=[a-z])(Id|ID)$", re.IGNORECASE)
-
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}|$)")
+from sterna.domains._kinds import common_kind, conform, kind_of
+from sterna.domains._stack import Array
 
 
 def align_tables(tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
@@ -23,7 +19,7 @@ def align_tables(tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFram
     Parameters
     ----------
     tables : dict of str to DataFrame
-        The key is how messages call the domain, for instance "source 'a'".
+        The key is how messages call the domain, for instance "source 'a'". Column names are distinct strings.
 
     Returns
     -------
@@ -31,105 +27,101 @@ def align_tables(tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFram
         Numeric columns are float64, all others are objects (str) with None where missing.
     findings : list of Finding
     """
-    for name, table in tables.items():
-        twice = table.columns[table.columns.duplicated()]
-        if len(twice):
-            raise ValueError(f"{name} has two columns named {twice[0]!r}; rename one")
-    names = list(tables)
-    common = [c for c in tables[names[-1]].columns if all(c in table.columns for table in tables.values())]
-    findings = [
-        Finding(
-            "missing-column", name, str(column), f"{name} lacks the column {str(column)!r}, which {other} has; it is left out"
-        )
-        for other, table in tables.items()
-        for column in table.columns
-        for name in names
-        if column not in tables[name].columns
-    ]
-    if not common:
-        raise ValueError(
-            f"{names[0]} and {names[-1]} share no column name; rename the columns so that the same thing is called the same"
-        )
-    columns = {column: _same_type(column, {name: table[column] for name, table in tables.items()}) for column in common}
-    aligned = {name: pd.DataFrame({str(c): columns[c][name].to_numpy() for c in common}) for name in names}
-    return aligned, findings
-
-
-def _same_type(column: Any, parts: dict[str, pd.Series]) -> dict[str, pd.Series]:
-    numeric = {name: _as_number(part) for name, part in parts.items()}
-    if all(part is not None for part in numeric.values()):
-        return {name: part for name, part in numeric.items() if part is not None}
-    numbers = [name for name, part in numeric.items() if part is not None and part.notna().any()]
-    if not numbers:
-        return {name: _as_text(part) for name, part in parts.items()}
-    return {
-        name: part if part is not None else _parsed(column, name, parts[name], numbers[0]) for name, part in numeric.items()
-    }
-
-
-def _parsed(column: Any, name: str, part: pd.Series, numeric_in: str) -> pd.Series:
-    """Numbers written as text, as numbers; refuses the first value that is none."""
-    values = pd.to_numeric(part, errors="coerce").astype(float)
-    bad = np.flatnonzero(values.isna() & part.notna())
-    if len(bad):
-        raise ValueError(
-            f"column {str(column)!r} is numeric in {numeric_in} but text in {name}: {part.iloc[bad[0]]!r} in row {bad[0]}; "
-            "write the same kind of value in every domain, or drop the column"
-        )
-    return values
-
-
-def _as_number(part: pd.Series) -> pd.Series | None:
-    """The column as float64, or None where it holds text."""
-    if types.is_datetime64_any_dtype(part):
-        day = (part - pd.Timestamp(0, tz=part.dt.tz)) / pd.Timedelta(days=1)
-        return day.astype(float)
-    if types.is_bool_dtype(part) or types.is_numeric_dtype(part):
-        return part.astype(float)
-    if part.isna().all():
-        return pd.Series(np.nan, index=part.index, dtype=float)
-    if types.is_object_dtype(part) and all(isinstance(v, int | float | bool | np.number) for v in part.dropna()):
-        return part.astype(float)
-    return _iso_days(part)
-
-
-def _iso_days(part: pd.Series) -> pd.Series | None:
-    """Dates written as 2026-11-20 [...] in days since 1970, or None where the column is other text."""
-    known = part.dropna()
-    if not known.map(lambda value: isinstance(value, str) and _ISO_DATE.match(value) is not None).all():
-        return None
-    stamps = pd.to_datetime(part, format="ISO8601", errors="coerce", utc=True)
-    if stamps.isna().sum() > part.isna().sum():
-        return None
-    return ((stamps - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).astype(float)
-
-
-def _as_text(part: pd.Series) -> pd.Series:
-    return part.astype(object).map(lambda value: str(value), na_action="ignore").where(part.notna(), None)
-
-
-def identifiers(tables: dict[str, pd.DataFrame], keep: Sequence[str]) -> list[Finding]:
-    """Find columns that number or name the rows, in the target and in every source of 20 rows or more."""
     target = list(tables)[-1]
-    judged = {title: X for title, X in tables.items() if len(X) >= 20}
+    common = [column for column in tables[target].columns if all(column in table.columns for table in tables.values())]
+    findings = _lacking(tables)
+    if not common:
+        shown = "; ".join(
+            f"{title} has {', '.join(map(repr, table.columns[:3]))}" for title, table in list(tables.items())[-2:]
+        )
+        raise ValueError(
+            f"the domains share no column name ({shown}); rename the columns so that the same thing is called the same"
+        )
+    plain = set.intersection(*(_plain_numbers(table) for table in tables.values()))
+    others: dict[str, dict[str, Array]] = {title: {} for title in tables}
+    for column in [column for column in common if column not in plain]:
+        kind, values = _same_kind(column, {title: table[column] for title, table in tables.items()})
+        for title in tables:
+            others[title][column] = values[title]
+        findings += _half_numbers(column, values) if kind == "text" else []
+    return {title: _joined(table, common, others[title]) for title, table in tables.items()}, findings
+
+
+def _plain_numbers(table: pd.DataFrame) -> set[str]:
+    """The columns of numpy's own numeric types: they need no look at their values."""
+    kinds = [dtype.kind if isinstance(dtype, np.dtype) else "O" for dtype in table.dtypes]
+    return {column for column, kind in zip(table.columns, kinds, strict=True) if kind in "iubf"}
+
+
+def _joined(table: pd.DataFrame, common: list[str], others: dict[str, Array]) -> pd.DataFrame:
+    """The columns `common`: those of `others`, and plain numbers, which are taken at once (one by one is slow in wide tables)."""
+    plain = [column for column in common if column not in others]
+    numbers = pd.DataFrame(table[plain].to_numpy(dtype=np.float64), columns=plain, copy=True)
+    return pd.concat([numbers, as_table(others)], axis=1)[common] if others else numbers
+
+
+def as_table(columns: dict[str, Array]) -> pd.DataFrame:
+    """A table that keeps the dtypes of its columns (pandas 3 would make another of text)."""
+    return pd.DataFrame(
+        {name: pd.Series(part, dtype=object) if part.dtype == object else part for name, part in columns.items()}
+    )
+
+
+def _lacking(tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Columns that some domain lacks: one finding for each such domain and column, or one for many."""
+    home: dict[str, str] = {}
+    for title, table in tables.items():
+        home |= {column: title for column in table.columns if column not in home}
     found = []
-    for column in tables[target].columns:
-        if target not in judged or column in keep or not all(_looks_like_id(column, X[column]) for X in judged.values()):
+    for title, table in tables.items():
+        own = set(table.columns)
+        lacking = [column for column in home if column not in own]
+        if len(lacking) > 3:
+            named = ", ".join(map(repr, lacking[:3]))
+            message = f"{title} lacks {len(lacking)} columns ({named} ...) that other domains have; they are left out"
+            found.append(Finding("missing-column", title, None, message))
             continue
-        value = tables[target][column].dropna().iloc[0]
-        shown = repr(value) if isinstance(value, str) else f"{value:g}"
-        message = f"column {column!r} looks like an identifier (every value differs, as {shown}); it is left out; keep it by naming it in keep"
-        found.append(Finding("id-like", target, column, message))
+        for column in lacking:
+            message = f"{title} lacks the column {column!r}, which {home[column]} has; it is left out"
+            found.append(Finding("missing-column", title, column, message))
     return found
 
 
-def _looks_like_id(name: str, column: pd.Series) -> bool:
-    """Every value differs, and the column is text, counts up, or is named so."""
-    known = column.dropna()
-    if len(known) < 20 or known.nunique() < len(known):
-        return False
-    if not types.is_numeric_dtype(column):
-        return True
-    whole = bool(np.all(known == np.round(known)))
-    counts_up = whole and bool(np.all(np.diff(known) == 1))
-    return counts_up or (whole and _ID_NAME.search(name) is not None)
+def _same_kind(column: str, parts: dict[str, pd.Series]) -> tuple[str, dict[str, Array]]:
+    kinds = {title: kind_of(title, part) for title, part in parts.items()}
+    kind = common_kind(column, kinds)
+    elsewhere = next((title for title, own in kinds.items() if own == kind), "")
+    return kind, {title: conform(title, part, kinds[title], kind, elsewhere) for title, part in parts.items()}
+
+
+def _half_numbers(column: str, values: dict[str, Array]) -> list[Finding]:
+    """Text columns of which most values are numbers: often a number whose missing values are written as a word."""
+    found = []
+    for title, words in values.items():
+        known = pd.Series(words, dtype=object).dropna()
+        numbers = pd.to_numeric(known.str.replace(",", "."), errors="coerce")
+        share = float(numbers.notna().mean()) if len(known) else 0.0
+        if 0.5 <= share < 1:
+            other = known[numbers.isna()].iloc[0]
+            message = (
+                f"column {column!r} of {title} is text, though {share:.0%} of its values are numbers (not {other!r}); it is taken "
+                "as categories; if it is a number, leave the other values empty"
+            )
+            found.append(Finding("mixed", title, column, message))
+    return found
+
+
+def name_columns(title: str, X: Any) -> pd.DataFrame:
+    """An array, some columns of which are text in this domain or another, as a table with the columns x0, x1, ..."""
+    if sparse.issparse(X):
+        raise ValueError(f"{title} is a sparse matrix, but another domain has columns of text; give all as tables")
+    return pd.DataFrame({f"x{j}": pd.Series(X[:, j]).infer_objects() for j in range(X.shape[1])})
+
+
+def unique_names(title: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its column names as strings; refuses a name that stands twice."""
+    names = pd.Index([str(column) for column in table.columns], dtype=object)
+    twice = names[names.duplicated()]
+    if len(twice):
+        raise ValueError(f"{title} has two columns named {twice[0]!r}; rename one")
+    return table.set_axis(names, axis=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sterna.domains import _findings as checks
-from sterna.domains._columns import align_tables, identifiers
+from sterna.domains._columns import align_tables, name_columns
 from sterna.domains._findings import Finding
-from sterna.domains._labels import common_labels, infer_task, mask_labels
-from sterna.domains._read import read_domain
-from sterna.domains._stack import Array, is_labelled, vstack
+from sterna.domains._hashes import fingerprint
+from sterna.domains._identifiers import identifiers
+from sterna.domains._labels import as_quantities, common_labels, infer_task, mask_labels
+from sterna.domains._read import near_column, read_domain
+from sterna.domains._stack import Array, clean_labels, domain_codes, is_labelled, rows_of, vstack
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Domain:
 
     @property
     def known(self) -> Array:
-        """The known labels, shape (n_labelled,)."""
-        return self.y[self.labelled]
+        """The known labels in their natural type, shape (n_labelled,)."""
+        return clean_labels(self.y[self.labelled])
 
 
 class Domains:
@@ -59,7 +60,7 @@ class Domains:
     drop : sequence of str, default=()
         Columns to leave out.
     keep : sequence of str, default=()
-        Columns to keep although they look like identifiers.
+        Columns to keep although they look like identifiers or do not vary.
 
     Attributes
     ----------
@@ -104,33 +105,27 @@ class Domains:
     ) -> None:
         if task not in (None, "classification", "regression"):
             raise ValueError(f"task is {task!r}; allowed are 'classification', 'regression' and None (inferred)")
-        named = _named(source, "source")
-        named_target = _named(target, "target")
-        if len(named_target) != 1:
-            raise ValueError(f"target holds {len(named_target)} domains ({', '.join(named_target)}); give exactly one")
-        target_name = next(iter(named_target))
-        if target_name in named:
-            raise ValueError(f"the name {target_name!r} stands for a source and for the target; give them different names")
-        roles = {f"source {name!r}": (name, "source") for name in named} | {f"target {target_name!r}": (target_name, "target")}
-        data = [*named.values(), named_target[target_name]]
+        roles, data = _roles(source, target)
+        label = None if label is None else str(label)
         tables: dict[str, Any] = {}
         given: dict[str, Array | None] = {}
-        for title, value in zip(roles, data, strict=True):
+        for title, value in data.items():
             tables[title], given[title] = read_domain(title, value, label)
         self.findings: list[Finding] = []
-        tables = self._align(tables, drop, keep)
+        self._note_unlabelled(tables, given, label)
+        tables = self._align(tables, _names(drop), _names(keep))
         labels = common_labels({title: _or_unknown(y, tables[title].shape[0]) for title, y in given.items()})
+        known = clean_labels(np.concatenate([y[is_labelled(y)] for y in labels.values()]))
+        self.task = _task(task, known)
+        self.classes: Array | None = np.unique(known) if self.task == "classification" else None
+        if self.task == "regression":
+            labels = {title: as_quantities(y) for title, y in labels.items()}
         domains = [
             Domain(name, role, tables[title], labels[title], is_labelled(labels[title]))
             for title, (name, role) in roles.items()
         ]
         self.sources = [self._labelled_rows(domain) for domain in domains[:-1]]
         self.target = domains[-1]
-        known = np.concatenate([domain.known for domain in (*self.sources, self.target) if len(domain.known)])
-        self.task = task or infer_task(known)
-        if self.task == "regression" and known.dtype.kind not in "fiub":
-            raise ValueError(f"task is 'regression', but the labels are text (first: {known[0]!r}); give numbers")
-        self.classes: Array | None = np.unique(known) if self.task == "classification" else None
         self._check()
 
     @classmethod
@@ -149,69 +144,83 @@ class Domains:
         -------
         Domains
         """
-        stems = [Path(path).stem for path in source]
-        names = stems if len({*stems, Path(target).stem}) == len(stems) + 1 else [str(path) for path in source]
-        target_name = Path(target).stem if names is stems else str(target)
-        if len(set(names)) < len(names):
-            raise ValueError(f"the same source file is given twice: {', '.join(names)}")
-        return cls(dict(zip(names, source, strict=True)), {target_name: target}, label=label, **options)
+        source = [source] if isinstance(source, str | Path) else list(source)
+        paths = [Path(path) for path in (*source, target)]
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise ValueError(f"the same file is given twice: {', '.join(map(str, paths))}; every domain needs its own")
+        stems = [path.stem for path in paths]
+        *names, target_name = stems if len(set(stems)) == len(stems) else map(str, paths)
+        return cls(dict(zip(names, paths[:-1], strict=True)), {target_name: paths[-1]}, label=label, **options)
 
-    def _align(self, tables: dict[str, Any], drop: Sequence[str], keep: Sequence[str]) -> dict[str, Any]:
-        is_table = {title: isinstance(X, pd.DataFrame) for title, X in tables.items()}
-        if any(is_table.values()):
-            odd = [title for title, table in is_table.items() if not table]
-            if odd:
+    def _note_unlabelled(self, tables: dict[str, Any], given: dict[str, Array | None], label: str | None) -> None:
+        title = list(tables)[-1]
+        if label is None or given[title] is not None or not isinstance(tables[title], pd.DataFrame):
+            return
+        near = near_column(label, tables[title])
+        hint = f" (did you mean {near!r}?)" if near else ""
+        message = f"{title} has no column {label!r}{hint}; all its rows are taken as unlabelled"
+        self.findings.append(Finding("unlabelled-target", title, label, message))
+
+    def _align(self, tables: dict[str, Any], drop: set[str], keep: set[str]) -> dict[str, Any]:
+        named = [title for title, X in tables.items() if isinstance(X, pd.DataFrame)]
+        if named:
+            odd = next((title for title in tables if title not in named), None)
+            if odd is not None:
                 raise ValueError(
-                    f"{odd[0]} is an array but other domains are tables with named columns; give all as tables or all as arrays"
+                    f"{odd} is an array, but {named[0]} is a table with named columns; give all as tables or all as arrays"
                 )
             return self._align_named(tables, drop, keep)
-        target = list(tables)[-1]
-        for title, X in tables.items():
-            if X.shape[1] != tables[target].shape[1]:
-                raise ValueError(
-                    f"{title} has {X.shape[1]} columns but {target} has {tables[target].shape[1]}; they must be the same features"
-                )
+        _refuse_shapes(tables)
+        if any(not sparse.issparse(X) and X.dtype == object for X in tables.values()):
+            return self._align_named({title: name_columns(title, X) for title, X in tables.items()}, drop, keep)
+        if drop or keep:
+            raise ValueError("drop and keep name columns, but the domains are arrays without names; give DataFrames")
         self.kind = "sparse" if any(sparse.issparse(X) for X in tables.values()) else "dense"
-        self.columns = [f"x{j}" for j in range(tables[target].shape[1])]
+        if self.kind == "sparse":
+            tables = {title: sparse.csr_array(X) for title, X in tables.items()}
+        self.columns = [f"x{j}" for j in range(next(iter(tables.values())).shape[1])]
         for title, X in tables.items():
             checks.refuse_values(title, X, self.columns)
-        return {title: sparse.csr_array(X) for title, X in tables.items()} if self.kind == "sparse" else tables
+        return tables
 
-    def _align_named(
-        self, tables: dict[str, pd.DataFrame], drop: Sequence[str], keep: Sequence[str]
-    ) -> dict[str, pd.DataFrame]:
-        everywhere = set().union(*(map(str, table.columns) for table in tables.values()))
-        for column in (*drop, *keep):
-            if column not in everywhere:
-                raise ValueError(f"drop or keep names the column {column!r}, which no domain has")
-        tables, findings = align_tables(
-            {t: X.drop(columns=[c for c in X.columns if str(c) in drop]) for t, X in tables.items()}
-        )
-        self.findings = findings + identifiers(tables, keep)
-        ids = {finding.column for finding in self.findings if finding.code == "id-like"}
-        tables = {title: X.drop(columns=[*ids]) for title, X in tables.items()}
+    def _align_named(self, tables: dict[str, pd.DataFrame], drop: set[str], keep: set[str]) -> dict[str, pd.DataFrame]:
+        everywhere = set().union(*(table.columns for table in tables.values()))
+        unknown = sorted((drop | keep) - everywhere)
+        if unknown:
+            raise ValueError(
+                f"drop or keep names the column {unknown[0]!r}, which no domain has; correct the name or leave it out"
+            )
+        tables, findings = align_tables({t: X.drop(columns=[c for c in X.columns if c in drop]) for t, X in tables.items()})
         for title, X in tables.items():
             checks.refuse_values(title, X, list(X.columns))
-        self.findings += checks.missing_columns(tables)
-        useless, constant = checks.constant_columns(tables, list(tables[title].columns))
-        self.findings += constant
-        self.kind, self.columns = "table", [c for c in tables[title].columns if c not in useless or c in keep]
+        ids = identifiers(tables, keep)
+        tables = {title: X.drop(columns=[finding.column for finding in ids]) for title, X in tables.items()}
+        columns = list(next(iter(tables.values())).columns)
+        useless, constant = checks.constant_columns(tables, columns)
+        left_out = set(useless) - keep
+        self.kind, self.columns = "table", [column for column in columns if column not in left_out]
         if not self.columns:
             raise ValueError(
-                "no feature column is left after leaving out identifiers, constants and columns that are not shared"
+                "no feature column is left after leaving out identifiers, constants and columns that are not shared; "
+                "keep one by naming it in keep"
             )
-        return {title: X[self.columns] for title, X in tables.items()}
+        tables = {title: X[self.columns] for title, X in tables.items()}
+        missing = checks.missing_columns(tables)
+        told = {(finding.domain, finding.column) for finding in missing}
+        constant = [finding for finding in constant if (finding.domain, finding.column) not in told]
+        self.findings += findings + ids + missing + constant
+        return tables
 
     def _labelled_rows(self, domain: Domain) -> Domain:
         missing = int((~domain.labelled).sum())
         if missing == len(domain.y):
-            raise ValueError(f"{domain.title} has no labels; a source must be labelled")
+            raise ValueError(f"{domain.title} has no labels; a source must be labelled: give them, or leave it out")
         if not missing:
             return domain
         message = f"{missing} of {len(domain.y)} rows of {domain.title} have no label and are left out"
         self.findings.append(Finding("unlabelled-source", domain.title, None, message))
         rows = np.flatnonzero(domain.labelled)
-        return Domain(domain.name, domain.role, _rows(domain.X, rows), domain.known, np.ones(len(rows), dtype=bool))
+        return Domain(domain.name, domain.role, rows_of(domain.X, rows), domain.known, np.ones(len(rows), dtype=bool))
 
     def _check(self) -> None:
         tables = {domain.title: domain.X for domain in (*self.sources, self.target)}
@@ -239,24 +248,41 @@ class Domains:
         sample_domain : ndarray of int of shape (n_samples,)
             1, 2, ... for the sources in order, a negative integer for the target.
         """
-        rows = np.arange(len(self.target.y)) if target_rows is None else np.asarray(target_rows, dtype=int)
+        n_target = len(self.target.y)
+        rows = np.arange(n_target) if target_rows is None else _row_numbers("target_rows", target_rows, n_target)
         shown = self.target.labelled.copy()
         if labelled_rows is not None:
-            shown[:] = False
-            shown[np.asarray(labelled_rows, dtype=int)] = True
-            shown &= self.target.labelled
-        X = vstack([domain.X for domain in self.sources] + [_rows(self.target.X, rows)])
+            shown[np.setdiff1d(np.arange(n_target), _row_numbers("labelled_rows", labelled_rows, n_target))] = False
+        X = vstack([domain.X for domain in self.sources] + [rows_of(self.target.X, rows)])
+        X = X.copy() if X is self.sources[0].X else X  # the user's own array where the target gives no row
         y = np.concatenate([domain.y for domain in self.sources] + [self.target.y[rows]])
         visible = np.concatenate([np.ones(self.n_source, dtype=bool), shown[rows]])
         codes = np.repeat(np.arange(1, len(self.sources) + 1), [len(domain.y) for domain in self.sources])
         sample_domain = np.concatenate([codes, np.full(len(rows), -(len(self.sources) + 1))])
-        return X, mask_labels(y, visible, self.task), sample_domain
+        return X, mask_labels(y, visible, self.task, sample_domain > 0), sample_domain
 
     def split(self, values: Any, sample_domain: Any) -> dict[str, Any]:
-        """Take stacked values apart again: the rows of each domain by name."""
+        """Take stacked values apart again: the rows of each domain by name.
+
+        Parameters
+        ----------
+        values : array-like, sparse matrix or DataFrame of shape (n_samples, ...)
+        sample_domain : array-like of int of shape (n_samples,)
+            As `stack` gives it; the rows may be a part, in any order.
+
+        Returns
+        -------
+        dict of str to array, sparse matrix or DataFrame
+        """
+        values = values if hasattr(values, "shape") else np.asarray(values)
+        codes = domain_codes(sample_domain, values.shape[0])
         names = {i + 1: domain.name for i, domain in enumerate(self.sources)} | {-(len(self.sources) + 1): self.target.name}
-        codes = np.asarray(sample_domain)
-        return {name: _rows(values, np.flatnonzero(codes == code)) for code, name in names.items()}
+        strange = set(np.unique(codes).tolist()) - set(names)
+        if strange:
+            raise ValueError(f"sample_domain holds {min(strange)}; these domains have {', '.join(map(str, names))}")
+        order = np.argsort(codes, kind="stable")
+        starts, ends = (np.searchsorted(codes[order], list(names), side=side) for side in ("left", "right"))
+        return {name: rows_of(values, order[a:b]) for name, a, b in zip(names.values(), starts, ends, strict=True)}
 
     @property
     def n_source(self) -> int:
@@ -265,16 +291,7 @@ class Domains:
 
     def fingerprint(self, domain: Domain) -> str:
         """A SHA-256 of a domain's columns, values and labels, the same on every machine."""
-        digest = hashlib.sha256("\n".join(self.columns).encode())
-        if isinstance(domain.X, pd.DataFrame):
-            digest.update(pd.util.hash_pandas_object(domain.X, index=False).to_numpy().tobytes())
-        elif sparse.issparse(domain.X):
-            for part in (domain.X.data, domain.X.indices, domain.X.indptr):
-                digest.update(np.ascontiguousarray(part).astype("<f8").tobytes())
-        else:
-            digest.update(np.ascontiguousarray(domain.X).astype("<f8").tobytes())
-        digest.update("\n".join(map(str, domain.y.tolist())).encode())
-        return digest.hexdigest()
+        return fingerprint(self.columns, domain.X, domain.y)
 
     def __repr__(self) -> str:
         parts = [f"{d.title}: {len(d.y)} rows" for d in self.sources]
@@ -286,13 +303,68 @@ def _or_unknown(y: Array | None, n_rows: int) -> Array:
     return np.full(n_rows, np.nan) if y is None else y
 
 
+def _names(columns: Any) -> set[str]:
+    return {columns} if isinstance(columns, str) else set(map(str, columns))
+
+
+def _roles(source: Any, target: Any) -> tuple[dict[str, tuple[str, str]], dict[str, Any]]:
+    """Name and role of each domain, and its data, by title; the target is the last."""
+    named, named_target = _named(source, "source"), _named(target, "target")
+    if len(named_target) != 1:
+        raise ValueError(f"target holds {len(named_target)} domains ({', '.join(named_target)}); give exactly one")
+    target_name = next(iter(named_target))
+    if target_name in named:
+        raise ValueError(f"the name {target_name!r} stands for a source and for the target; give them different names")
+    roles = {f"source {name!r}": (name, "source") for name in named} | {f"target {target_name!r}": (target_name, "target")}
+    return roles, dict(zip(roles, [*named.values(), named_target[target_name]], strict=True))
+
+
 def _named(data: Any, default: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         return {default: data}
     if not data:
         raise ValueError(f"{default} names no domain; give at least one, for instance {default}={{'a': (X, y)}}")
-    return {str(name): value for name, value in data.items()}
+    names = [str(name) for name in data]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise ValueError(f"{default} has two domains named {twice!r}; give them different names")
+    return dict(zip(names, data.values(), strict=True))
 
 
-def _rows(X: Any, rows: Array) -> Any:
-    return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[rows]
+def _task(task: str | None, known: Array) -> str:
+    if task == "regression" and known.dtype.kind not in "fiub":
+        raise ValueError(f"task is 'regression', but the labels are text (first: {known.tolist()[0]!r}); give numbers")
+    task = task or infer_task(known)
+    if task == "classification" and known.dtype.kind == "f":
+        part = known[known % 1 != 0]
+        first = part[0] if len(part) else known[0]
+        raise ValueError(
+            f"task is 'classification', but the labels hold {first:g}; write classes as whole numbers or text, or give "
+            "task='regression'"
+        )
+    return task
+
+
+def _refuse_shapes(tables: dict[str, Any]) -> None:
+    target = list(tables)[-1]
+    for title, X in tables.items():
+        if X.shape[1] != tables[target].shape[1]:
+            raise ValueError(
+                f"{title} has {X.shape[1]} columns but {target} has {tables[target].shape[1]}; give the same features in the same "
+                "order, or tables with named columns"
+            )
+
+
+def _row_numbers(what: str, rows: Any, n_rows: int) -> Array:
+    """Row numbers of the target from numbers or a mask."""
+    numbers = np.asarray(rows)
+    if numbers.dtype == bool and numbers.shape == (n_rows,):
+        return np.flatnonzero(numbers)
+    if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{what} has the shape {numbers.shape} and dtype {numbers.dtype}; give a list of row numbers, or a mask of {n_rows}"
+        )
+    outside = numbers[(numbers < 0) | (numbers >= n_rows)]
+    if len(outside):
+        raise ValueError(f"{what} holds {outside[0]}, but the target has the rows 0 to {n_rows - 1}; give rows among them")
+    return numbers.astype(np.int64)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
+from sterna.domains._hashes import row_hashes
 from sterna.domains._stack import Array
 
 LIMIT = 1e100
@@ -21,7 +24,8 @@ class Finding:
     Attributes
     ----------
     code : str
-        "constant", "id-like", "leakage", "duplicate", "class", "missing-column", "missing-values", "unlabelled-source".
+        "constant", "id-like", "leakage", "duplicate", "class", "missing-column", "missing-values", "mixed",
+        "unlabelled-source", "unlabelled-target".
     domain : str
     column : str or None
     message : str
@@ -34,33 +38,34 @@ class Finding:
 
 
 def refuse_values(name: str, X: Any, columns: list[str]) -> None:
-    """Raise for infinite or absurdly large values, naming the first one's column and row."""
+    """Raise for infinite or absurdly large values (and missing ones of a sparse matrix), naming column and row of the first."""
     if isinstance(X, pd.DataFrame):
-        X = X.select_dtypes("number")
-        columns, values = list(X.columns), X.to_numpy(dtype=float)
-    elif sparse.issparse(X):
-        if X.nnz and not np.all(np.abs(X.data) <= LIMIT):
-            _refuse(name, X.tocoo(), columns)
-        return
-    else:
-        values = X
-    with np.errstate(invalid="ignore"):
-        bad = np.abs(values) > LIMIT
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        _refuse_one(name, columns[column], int(row), values[row, column])
+        numeric = X.select_dtypes("number")
+        return refuse_values(name, numeric.to_numpy(dtype=np.float64), list(numeric.columns))
+    if sparse.issparse(X):
+        bad = np.flatnonzero(~(np.abs(X.data.astype(np.float64)) <= LIMIT))
+        if len(bad):
+            row = int(np.searchsorted(X.indptr, bad[0], side="right")) - 1
+            _refuse(name, columns[X.indices[bad[0]]], row, X.data[bad[0]], True)
+        return None
+    low, high = (extreme.reduce(X, axis=0).astype(np.float64) for extreme in (np.fmin, np.fmax))
+    beyond = np.flatnonzero((low < -LIMIT) | (high > LIMIT))
+    if len(beyond):
+        values = X[:, beyond[0]].astype(np.float64)
+        row = int(np.flatnonzero(np.abs(values) > LIMIT)[0])
+        _refuse(name, columns[beyond[0]], row, values[row], False)
+    return None
 
 
-def _refuse(name: str, X: Any, columns: list[str]) -> None:
-    first = int(np.flatnonzero(~(np.abs(X.data) <= LIMIT))[0])
-    row, column = (int(coordinate[first]) for coordinate in X.coords)
-    _refuse_one(name, columns[column], row, X.data[first])
-
-
-def _refuse_one(name: str, column: str, row: int, value: float) -> None:
+def _refuse(name: str, column: str, row: int, value: float, is_sparse: bool) -> NoReturn:
+    if np.isnan(value):
+        raise ValueError(
+            f"column {column!r} of {name} holds a missing value (NaN) in row {row}, which a sparse matrix cannot have here; "
+            "put a number there, or give a dense array or a table"
+        )
+    remedy = "correct it" if is_sparse else "correct it, or write it as a missing value"
     raise ValueError(
-        f"column {column!r} of {name} holds {value:g} in row {row}, beyond what can be computed with ({LIMIT:g}); "
-        "correct it, or write it as a missing value"
+        f"column {column!r} of {name} holds {value:g} in row {row}, beyond what can be computed with ({LIMIT:g}); {remedy}"
     )
 
 
@@ -73,43 +78,53 @@ def constant_columns(tables: dict[str, Any], columns: list[str]) -> tuple[list[s
         The columns that vary within no domain: they say nothing about the label and can only tell the domains apart.
     findings : list of Finding
     """
-    varying = {name: _varies(X) for name, X in tables.items()}
+    # one row cannot vary
+    varying = {name: _varies(X) for name, X in tables.items() if X.shape[0] > 1}
+    if not varying:
+        return [], []
     nowhere = ~np.any(list(varying.values()), axis=0)
     everywhere = [columns[j] for j in np.flatnonzero(nowhere)]
-    found = _constant_finding("all", everywhere, "any domain; nothing can be learned from it")
+    found = _constant_finding("all", everywhere, "any domain; nothing can be learned from {}")
     for name, varies in varying.items():
-        found += _constant_finding(name, [columns[j] for j in np.flatnonzero(~varies & ~nowhere)], f"{name}, though elsewhere")
+        here = [columns[j] for j in np.flatnonzero(~varies & ~nowhere)]
+        found += _constant_finding(name, here, f"{name}, though elsewhere {{}} {'do' if len(here) > 3 else 'does'}")
     return everywhere, found
 
 
 def _constant_finding(domain: str, columns: list[str], where: str) -> list[Finding]:
-    if not columns:
-        return []
     if len(columns) > 3:
         named = ", ".join(map(repr, columns[:3]))
-        return [
-            Finding(
-                "constant",
-                domain,
-                None,
-                f"{len(columns)} columns ({named} ...) do not vary within {where}".replace("from it", "from them"),
-            )
-        ]
-    return [Finding("constant", domain, column, f"column {column!r} does not vary within {where}") for column in columns]
+        pronoun = "them" if domain == "all" else "they"
+        message = f"{len(columns)} columns ({named} ...) do not vary within {where.format(pronoun)}"
+        return [Finding("constant", domain, None, message)]
+    return [
+        Finding("constant", domain, column, f"column {column!r} does not vary within {where.format('it')}")
+        for column in columns
+    ]
 
 
-def _varies(X: Any) -> Array:
+def _varies(X: Any) -> NDArray[np.bool_]:
     if isinstance(X, pd.DataFrame):
-        return np.array([X.iloc[:, j].nunique(dropna=False) > 1 for j in range(X.shape[1])])
+        return _table_varies(X)
     if sparse.issparse(X):
-        top, low = X.max(axis=0), X.min(axis=0)
-        return (top - low).toarray().ravel() != 0
-    first = X[:1]
-    return np.any((first != X) & ~(np.isnan(X) & np.isnan(first)), axis=0)
+        return X.max(axis=0).toarray().ravel() > X.min(axis=0).toarray().ravel()
+    low, high = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
+    n_missing = np.isnan(X).sum(axis=0)
+    return (high > low) | ((n_missing > 0) & (n_missing < len(X)))
 
 
-def missing_columns(tables: dict[str, Any]) -> list[Finding]:
-    """Find columns without a single value in one domain."""
+def _table_varies(X: pd.DataFrame) -> NDArray[np.bool_]:
+    varies = np.zeros(X.shape[1], dtype=bool)
+    numeric = np.array([dtype.kind == "f" for dtype in X.dtypes], dtype=bool)
+    varies[numeric] = _varies(X.loc[:, numeric].to_numpy(dtype=np.float64))
+    for j in np.flatnonzero(~numeric):
+        words = X[X.columns[int(j)]].to_numpy(dtype=object)
+        varies[j] = np.any(words != words[0])
+    return varies
+
+
+def missing_columns(tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Find columns of aligned tables without a single value in one domain."""
     return [
         Finding(
             "missing-values",
@@ -118,62 +133,51 @@ def missing_columns(tables: dict[str, Any]) -> list[Finding]:
             f"column {str(column)!r} has no value at all in {name}; it is filled with the median or its own category",
         )
         for name, X in tables.items()
-        if isinstance(X, pd.DataFrame)
         for column in X.columns[X.isna().all().to_numpy()]
     ]
 
 
-def row_hashes(X: Any) -> Array:
-    """One 64-bit hash a row, equal for equal rows, shape (n_samples,)."""
-    if isinstance(X, pd.DataFrame):
-        return pd.util.hash_pandas_object(X, index=False).to_numpy()
-    if sparse.issparse(X):
-        rows = X.sorted_indices()
-        bounds = zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
-        return np.array([hash((rows.indices[a:b].tobytes(), rows.data[a:b].astype(float).tobytes())) for a, b in bounds])
-    return _hash_rows(np.ascontiguousarray(X, dtype=np.float64) + 0.0)  # -0.0 becomes 0.0
-
-
-def _hash_rows(rows: Array) -> Array:
-    # a random projection to integers modulo 2^64: equal rows agree, others collide with probability 2^-64
-    multipliers = np.random.default_rng(0).integers(1, 2**63, size=rows.shape[1], dtype=np.uint64) | np.uint64(1)
-    bits = rows.view(np.uint64)
-    return ((bits ^ (bits >> np.uint64(31))) * multipliers).sum(axis=1, dtype=np.uint64)
-
-
 def repeated_rows(tables: dict[str, Any], target: str) -> list[Finding]:
     """Find rows that stand in a source and in the target, and rows that the target holds twice."""
-    hashes = {name: row_hashes(X) for name, X in tables.items()}
+    own = pd.Series(row_hashes(tables[target]))
     found = []
-    for name in tables:
-        if name == target:
-            continue
-        shared = np.flatnonzero(np.isin(hashes[target], hashes[name]))
+    for name in [name for name in tables if name != target]:
+        shared = np.flatnonzero(own.isin(row_hashes(tables[name])))
         if len(shared):
             message = (
-                f"{len(shared)} of {len(hashes[target])} rows of {target} also stand in {name} (first: row {shared[0]}); "
+                f"{len(shared)} of {len(own)} rows of {target} also stand in {name} (first: row {shared[0]}); "
                 "if they are the same cases, the source has seen the test: remove them from it"
             )
             found.append(Finding("leakage", name, None, message))
-    twice = len(hashes[target]) - len(np.unique(hashes[target]))
+    twice = int(own.duplicated().sum())
     if twice:
-        message = f"{twice} of {len(hashes[target])} rows of {target} repeat another of its rows; repeats may fall on both sides of a split"
+        message = (
+            f"{twice} of {len(own)} rows of {target} repeat another of its rows; repeats may fall on both sides of a split"
+        )
         found.append(Finding("duplicate", target, None, message))
     return found
 
 
 def class_findings(labels: dict[str, Array]) -> list[Finding]:
     """Find classes that stand in one domain only; `labels` holds the known labels of each domain."""
-    known = {name: set(y.tolist()) for name, y in labels.items() if len(y)}
+    counts = {name: Counter(y.tolist()) for name, y in labels.items() if len(y)}
+    homes = Counter(label for own in counts.values() for label in own)
     found: list[Finding] = []
-    if len(known) < 2:
-        return found
-    for name, own in known.items():
-        others = set().union(*(other for key, other in known.items() if key != name))
-        for label in sorted(own - others, key=str):
-            n_rows = int(np.sum(labels[name] == label))
-            message = f"class {label!r} stands in {name} only ({n_rows} rows); no other domain can teach or test it"
-            found.append(Finding("class", name, None, message))
+    for name, own in counts.items():
+        alone = sorted((label for label in own if homes[label] == 1), key=str) if len(counts) > 1 else []
+        found += _alone_findings(name, own, alone)
         if len(own) == 1:
             found.append(Finding("class", name, None, f"all labelled rows of {name} are of the one class {next(iter(own))!r}"))
     return found
+
+
+def _alone_findings(name: str, own: Counter[Any], alone: list[Any]) -> list[Finding]:
+    remedy = "no other domain can teach or test"
+    if len(alone) > 3:
+        named, n_rows = ", ".join(map(repr, alone[:3])), sum(own[label] for label in alone)
+        message = f"{len(alone)} classes ({named} ...) stand in {name} only ({n_rows} rows); {remedy} them"
+        return [Finding("class", name, None, message)]
+    return [
+        Finding("class", name, None, f"class {label!r} stands in {name} only ({own[label]} rows); {remedy} it")
+        for label in alone
+    ]

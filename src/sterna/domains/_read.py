@@ -1,10 +1,8 @@
-"""Reading one domain: files, DataFrames of either kind, arrays and sparse matrices become a table or a matrix with labels."""
+"""Reading one domain: DataFrames of either kind, arrays, sparse matrices and files become a table or a matrix with labels."""
 
 from __future__ import annotations
 
-import csv
 import difflib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from sterna.domains._columns import unique_names
+from sterna.domains._files import read_file
+from sterna.domains._kinds import family_of, object_numbers
 from sterna.domains._stack import Array
-
-SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
 
 
 def read_domain(name: str, data: Any, label: str | None) -> tuple[Any, Array | None]:
@@ -31,119 +30,139 @@ def read_domain(name: str, data: Any, label: str | None) -> tuple[Any, Array | N
 
     Returns
     -------
-    X : DataFrame, ndarray or csr_array of shape (n_samples, n_features)
+    X : DataFrame, csr_array, or ndarray (float, or object where some columns are text) of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or None
     """
     if isinstance(data, str | Path):
         data = read_file(Path(data), name)
-    if isinstance(data, tuple):
-        if len(data) != 2:
-            raise ValueError(f"{name} is a tuple of {len(data)} items; give (X, y), with y=None where no label is known")
-        X, y = _features(name, data[0]), _labels(name, data[1])
-    else:
-        X = _features(name, data)
-        if not isinstance(X, pd.DataFrame):
-            raise ValueError(f"{name} is an array without labels; give the tuple (X, y), with y=None where no label is known")
-        X, y = _split_label(name, X, label)
+    X, y = _pair(name, data, label) if isinstance(data, tuple) else _table(name, data, label)
     n_rows = X.shape[0]
-    if y is not None and len(y) != n_rows:
-        raise ValueError(f"{name} has {n_rows} rows but {len(y)} labels; give one label per row")
     if n_rows == 0:
         raise ValueError(f"{name} is empty: it has no rows; leave it out or check its file")
+    if y is not None and len(y) != n_rows:
+        raise ValueError(f"{name} has {n_rows} rows but {len(y)} labels; give one label per row")
     if X.shape[1] == 0:
-        raise ValueError(f"{name} has no feature columns besides the label")
+        raise ValueError(f"{name} has no feature columns besides the label; give at least one")
     return X, y
 
 
-def read_file(path: Path, name: str) -> Any:
-    """Read a CSV, TSV or Parquet file as a DataFrame, an npz file as a tuple (X, y)."""
-    if path.is_dir():
-        raise ValueError(f"{name}: {path} is a folder; give a file of the kind {', '.join(SUFFIXES)}")
-    if not path.exists():
-        near = difflib.get_close_matches(
-            path.name, [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else [], n=1
+def _pair(name: str, data: tuple[Any, ...], label: str | None) -> tuple[Any, Array | None]:
+    if len(data) != 2:
+        raise ValueError(f"{name} is a tuple of {len(data)} items; give (X, y), with y=None where no label is known")
+    X = features(name, data[0])
+    if isinstance(X, pd.DataFrame) and label is not None and label in X.columns:
+        raise ValueError(
+            f"{name} is given as (X, y), but its X holds the label column {label!r} too; leave it out of X, or give the table alone"
         )
-        hint = f"; is it {near[0]}?" if near else ""
-        raise FileNotFoundError(f"{name}: there is no file {path}{hint}")
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{name}: {path} ends in {suffix!r}, which is not one of {', '.join(SUFFIXES)}")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{name}: the file {path} is empty")
-    try:
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
-        return _read_npz(path, name) if suffix == ".npz" else _read_csv(path)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name}: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    except (pd.errors.ParserError, OSError, zipfile.BadZipFile, ValueError) as error:
-        if str(error).startswith(name):
-            raise
-        raise ValueError(f"{name}: {path} cannot be read as {suffix[1:]} ({str(error).splitlines()[0]})") from error
+    return X, _labels(name, data[1])
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = file.readline()
-    try:
-        separator = csv.Sniffer().sniff(header, delimiters=",;\t|").delimiter
-    except csv.Error:
-        separator = ","
-    return pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+def _table(name: str, data: Any, label: str | None) -> tuple[pd.DataFrame, Array | None]:
+    if isinstance(data, list):
+        raise ValueError(
+            f"{name} is a list; give the tuple (X, y), a DataFrame or a file, and several domains as a dict that names each"
+        )
+    X = features(name, data)
+    if not isinstance(X, pd.DataFrame):
+        raise ValueError(f"{name} is an array without labels; give the tuple (X, y), with y=None where no label is known")
+    return _split_label(name, X, label)
 
 
-def _read_npz(path: Path, name: str) -> tuple[Any, Any]:
-    with np.load(path, allow_pickle=False) as arrays:
-        keys = set(arrays.files)
-        y = arrays["y"] if "y" in keys else None
-        if {"data", "indices", "indptr", "shape"} <= keys:
-            parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-            return sparse.csr_array(parts, shape=tuple(arrays["shape"])), y
-        if "X" not in keys:
-            raise ValueError(
-                f"{name}: {path} holds {', '.join(sorted(keys))}; an npz file needs X (or data, indices, indptr, shape of a "
-                "sparse matrix) and y"
-            )
-        return arrays["X"], y
+def _split_label(name: str, table: pd.DataFrame, label: str | None) -> tuple[pd.DataFrame, Array | None]:
+    if label is None:
+        raise ValueError(f"{name} is a table, but no label column is named; pass label=COLUMN (on the command line: --label)")
+    if label in table.columns:
+        return table.drop(columns=label), table[label].to_numpy(dtype=None)
+    if name.startswith("target"):
+        return table, None
+    near = near_column(label, table)
+    hint = f"did you mean {near!r}?" if near else f"it has {', '.join(table.columns[:8])}{' ...' * (table.shape[1] > 8)}"
+    raise ValueError(f"{name} has no label column {label!r}; {hint}")
 
 
-def _features(name: str, X: Any) -> Any:
+def near_column(label: str, table: pd.DataFrame) -> str | None:
+    """The column whose name is most like `label`, whatever the case, or None."""
+    folded = {column.strip().lower(): column for column in table.columns}
+    near = difflib.get_close_matches(label.strip().lower(), folded, n=1)
+    return folded[near[0]] if near else None
+
+
+def features(name: str, X: Any) -> Any:
+    """The features of a domain as a DataFrame with distinct string names, a csr_array, or an array (float or object)."""
     if sparse.issparse(X):
-        return sparse.csr_array(X)
+        return _csr(name, X)
+    if not isinstance(X, pd.DataFrame):
+        native = nw.from_native(X, eager_only=True, pass_through=True)
+        X = native.to_pandas() if isinstance(native, nw.DataFrame) else X
     if isinstance(X, pd.DataFrame):
-        return X
-    native = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(native, nw.DataFrame):
-        return native.to_pandas()
-    array = np.asarray(X)
-    if array.ndim == 1 and array.dtype != object:
-        raise ValueError(f"{name} has a one-dimensional X of shape {array.shape}; reshape it to (n_samples, n_features)")
+        return unique_names(name, X)
+    array = _array(name, X)
     if array.ndim != 2:
-        raise ValueError(f"{name} has an X of shape {array.shape}; reshape it to (n_samples, n_features)")
-    if array.dtype.kind not in "fiub":
-        return pd.DataFrame(array).infer_objects()
-    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+        what = f"is a {type(X).__name__}" if array.ndim == 0 else f"has an X of shape {array.shape}"
+        raise ValueError(f"{name} {what}; give an X of shape (n_samples, n_features), a DataFrame or a file")
+    if array.dtype.kind in "fiub":
+        return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} holds complex numbers; give real ones, for instance real and imaginary parts as columns")
+    return _objects(name, array)
+
+
+def _csr(name: str, X: Any) -> Any:
+    if X.ndim != 2:
+        raise ValueError(f"{name} has a sparse X of shape {X.shape}; give an X of shape (n_samples, n_features)")
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"{name} is a sparse matrix of dtype {X.dtype}; give real numbers")
+    rows = sparse.csr_array(X)
+    rows = rows if rows.dtype == np.float32 else rows.astype(np.float64, copy=False)
+    if not rows.has_canonical_format:
+        rows = rows.copy()  # it may share its memory with the user's matrix
+        rows.sum_duplicates()
+    return rows
+
+
+def _array(name: str, X: Any) -> Array:
+    if isinstance(X, np.ma.MaskedArray):
+        shown = np.array(X.data, dtype=object)
+        shown[np.ma.getmaskarray(X)] = None
+        return shown
+    try:
+        array = np.asarray(X)
+        # numpy makes text of numbers that stand in one list with text, and "nan" of a missing value
+        return np.array(X, dtype=object) if array.dtype.kind in "US" and isinstance(X, list | tuple) else array
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read as an array ({error}); give rows of one length") from None
+
+
+def _objects(name: str, array: Array) -> Array:
+    """An array of text or objects: float64 where all are numbers, else objects with numbers where a column is all numbers."""
+    if array.dtype.kind == "S":
+        array = _decoded(name, array)
+    if array.dtype.kind == "U":
+        columns = [pd.to_numeric(pd.Series(column, dtype=object), errors="coerce") for column in array.T]
+        array = array.astype(object)
+        for j, column in enumerate(columns):
+            if column.notna().all():
+                array[:, j] = column
+    array = array.astype(object)
+    if all(family_of(kind) == "number" for kind in set(map(type, array[~pd.isna(array)].tolist()))):
+        return object_numbers(name, array)
+    return array
+
+
+def _decoded(name: str, array: Array) -> Array:
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} holds bytes that are not UTF-8 text; give text (str)") from None
 
 
 def _labels(name: str, y: Any) -> Array | None:
     if y is None:
         return None
     native = nw.from_native(y, series_only=True, pass_through=True)
-    array = native.to_pandas().to_numpy() if isinstance(native, nw.Series) else np.asarray(y)
+    array = native.to_pandas().to_numpy() if isinstance(native, nw.Series) else _array(name, y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} has labels of shape {array.shape}; give one label per row, shape (n_samples,)")
-    return array.astype(object) if array.dtype.kind in "US" else array
-
-
-def _split_label(name: str, table: pd.DataFrame, label: str | None) -> tuple[pd.DataFrame, Array | None]:
-    if label is None:
-        raise ValueError(f"{name} is a table, but no label column is named; pass label=COLUMN (on the command line: --label)")
-    if label not in table.columns:
-        if name.startswith("target"):
-            return table, None
-        near = difflib.get_close_matches(label, [str(column) for column in table.columns], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(str, table.columns[:8]))} ..."
-        raise ValueError(f"{name} has no label column {label!r}; {hint}")
-    return table.drop(columns=label), table[label].to_numpy()
+    return _decoded(name, array) if array.dtype.kind == "S" else array

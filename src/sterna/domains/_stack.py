@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,61 @@ def is_labelled(y: Array) -> NDArray[np.bool_]:
     return np.asarray(~pd.isna(y), dtype=bool)
 
 
-def clean_labels(y: Array) -> Array:
-    """Give labels their natural dtype: an object array of ints becomes an int array, one of str a str array."""
+# the dtype of labels by the kinds of Python types among them; bool and int are kinds of number
+_LABEL_DTYPES: dict[frozenset[str], type] = {
+    frozenset({"str"}): str,
+    frozenset({"bool"}): bool,
+    frozenset({"int"}): np.int64,
+    frozenset({"bool", "int"}): np.int64,
+    frozenset({"float"}): np.float64,
+    frozenset({"float", "int"}): np.float64,
+    frozenset({"bool", "float"}): np.float64,
+    frozenset({"bool", "float", "int"}): np.float64,
+}
+_LABEL_KINDS: dict[str, tuple[type, ...]] = {
+    "bool": (bool, np.bool_),
+    "int": (int, np.integer),
+    "float": (float, np.floating, Decimal),
+    "str": (str,),
+}
+
+
+def clean_labels(y: Array, what: str = "the labels") -> Array:
+    """Give labels their natural dtype: an object array of ints becomes an int array, one of str a str array.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Known labels only.
+    what : str
+        How messages call them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For labels of several types, of types other than text and numbers, and for whole numbers beyond 64 bits.
+    """
     if y.dtype != object or not len(y):
         return y
-    kinds = {type(label) for label in y.tolist()}
-    if len(kinds) > 1 and not all(issubclass(kind, int | float | np.number) for kind in kinds):
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"labels mix the types {names}; give all labels one type, for instance str")
-    return np.array(y.tolist())
+    labels = y.tolist()
+    kinds = frozenset(_label_kind(kind, what) for kind in set(map(type, labels)))
+    if kinds not in _LABEL_DTYPES:
+        raise ValueError(f"{what} mix the types {', '.join(sorted(kinds))}; give all labels one type, for instance str")
+    try:
+        return np.array(labels, dtype=_LABEL_DTYPES[kinds])
+    except OverflowError:
+        raise ValueError(f"{what} hold {max(labels, key=abs)}, beyond 64-bit integers; write such labels as text") from None
+
+
+def _label_kind(kind: type, what: str) -> str:
+    for name, members in _LABEL_KINDS.items():
+        if issubclass(kind, members):
+            return name
+    raise ValueError(f"{what} hold a {kind.__name__}; give text, numbers or booleans")
 
 
 def domain_codes(sample_domain: Any, n_samples: int) -> NDArray[np.int64]:
@@ -56,10 +103,16 @@ def domain_codes(sample_domain: Any, n_samples: int) -> NDArray[np.int64]:
     values = np.asarray(sample_domain)
     if values.shape != (n_samples,):
         raise ValueError(f"sample_domain has shape {values.shape}, but X has {n_samples} rows; give one entry per row")
+    if values.dtype == object and all(isinstance(value, int | float | np.number) for value in values.tolist()):
+        values = np.array(values.tolist())
     if values.dtype.kind in "OUS":
         return _codes_from_words(values.astype(str))
-    if values.dtype.kind not in "iu" and not np.all(values == np.round(values)):
-        raise ValueError(f"sample_domain must hold integers or role words, got dtype {values.dtype}")
+    whole_floats = values.dtype.kind == "f" and np.isfinite(values).all() and not np.any(values % 1)
+    if values.dtype.kind not in "iu" and not whole_floats:
+        raise ValueError(
+            f"sample_domain has the dtype {values.dtype}; give integers (positive: source, negative: target) or role words, "
+            "as 'source' and 'target'"
+        )
     codes = values.astype(np.int64)
     if np.any(codes == 0):
         row = int(np.flatnonzero(codes == 0)[0])
@@ -74,7 +127,7 @@ def _codes_from_words(words: Array) -> NDArray[np.int64]:
         role = name.split(":", 1)[0]
         if role not in ("source", "target"):
             raise ValueError(
-                f"sample_domain holds {name!r}; allowed are 'source', 'target', 'source:NAME', 'target:NAME' "
+                f"sample_domain holds {str(name)!r}; allowed are 'source', 'target', 'source:NAME', 'target:NAME' "
                 "and non-zero integers"
             )
         codes[i] = i + 1 if role == "source" else -(i + 1)
@@ -110,7 +163,7 @@ class DomainData:
     @property
     def X_target_labelled(self) -> Any:
         """The labelled target rows, shape (n_target_labelled, n_features)."""
-        return self.X_target[self.labelled]
+        return rows_of(self.X_target, np.flatnonzero(self.labelled))
 
     @property
     def n_target_labelled(self) -> int:
@@ -140,12 +193,11 @@ def take_apart(X: Any, y: Array, sample_domain: Any) -> DomainData:
     if y.dtype.kind == "i" and not np.any(y[source] == -1):
         labelled &= y != -1
     keep = source & labelled
-    rows = X.iloc if isinstance(X, pd.DataFrame) else X
     return DomainData(
-        X_source=rows[np.flatnonzero(keep)],
+        X_source=rows_of(X, np.flatnonzero(keep)),
         y_source=clean_labels(y[keep]),
         source_ids=codes[keep],
-        X_target=rows[np.flatnonzero(~source)],
+        X_target=rows_of(X, np.flatnonzero(~source)),
         y_target=clean_labels(y[~source & labelled]),
         labelled=labelled[~source],
     )
@@ -163,3 +215,8 @@ def vstack(parts: Sequence[Any]) -> Any:
 
         return sparse_vstack(kept, format="csr")
     return np.concatenate(kept)
+
+
+def rows_of(X: Any, rows: Array) -> Any:
+    """Take rows by their numbers from an array, sparse matrix, DataFrame or Series."""
+    return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[rows]

@@ -12,18 +12,17 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from sterna.domains._stack import Array
+from sterna.domains._columns import as_table, name_columns
+from sterna.domains._findings import refuse_values
+from sterna.domains._kinds import conform, kind_of
+from sterna.domains._read import features
+from sterna.domains._stack import Array, take_apart
 
-
-def _filled(X: Any) -> Any:
-    """Text columns with the word for a missing value in its place."""
-    if not isinstance(X, pd.DataFrame):
-        return X
-    words = [column for column in X.columns if X[column].dtype.kind not in "fiub"]
-    return X.assign(**{column: X[column].astype(object).where(X[column].notna(), "(missing)") for column in words})
+#: How messages call the rows, and where a column is of the kind that it must have.
+_ROWS, _FITTED = "X", "the rows fitted on"
 
 
 class TablePreprocessor(TransformerMixin, BaseEstimator):
@@ -41,6 +40,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         The most columns that one text column may become.
     n_components : int, default=None
         Reduce a sparse matrix to this many dense columns (truncated singular values), for strategies that need dense input.
+    fit_on : {"all", "source", "target"}, default="all"
+        The rows to learn from, where `fit` is given `sample_domain`: all, the source's, or the labelled ones of the target. For
+        models that must not see the other domain.
     random_state : int, RandomState or None, default=0
         Seeds the reduction.
 
@@ -48,6 +50,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     ----------
     pipeline_ : estimator
         What the rows go through.
+    kinds_ : dict of str to str
+        Of tables: "number", "date", "duration", "text" or "category" for each column. A table to transform is brought to these
+        kinds: its columns may stand in another order, beside others, and numbers may be written as text, dates as dates.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Of tables.
 
     Examples
     --------
@@ -58,58 +66,119 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
     (3, 4)
     """
 
-    def __init__(self, max_categories: int = 30, n_components: int | None = None, random_state: Any = 0) -> None:
+    def __init__(
+        self, max_categories: int = 30, n_components: int | None = None, fit_on: str = "all", random_state: Any = 0
+    ) -> None:
         self.max_categories = max_categories
         self.n_components = n_components
+        self.fit_on = fit_on
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn medians, categories and scales from stacked rows `X` of shape (n_samples, n_features); `y` is ignored."""
+    def fit(self, X: Any, y: Any = None, sample_domain: Any = None) -> Self:
+        """Learn medians, categories and scales from stacked rows `X` of shape (n_samples, n_features)."""
+        if self.fit_on not in ("all", "source", "target"):
+            raise ValueError(f"fit_on is {self.fit_on!r}; allowed are 'all', 'source' and 'target'")
+        X = _matrix_or_table(X)
+        if self.fit_on != "all" and sample_domain is not None:
+            data = take_apart(X, np.asarray(y), sample_domain)
+            X = data.X_source if self.fit_on == "source" else data.X_target_labelled
+        self.n_features_in_, self.kinds_ = X.shape[1], {}
+        self.__dict__.pop("feature_names_in_", None)
         if isinstance(X, pd.DataFrame):
-            self.pipeline_ = self._for_table(X)
-        elif sparse.issparse(X):
-            self.pipeline_ = self._for_sparse(X)
+            self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+            kinds = {column: kind_of(_ROWS, X[column]) for column in X.columns}
+            self.kinds_ = {column: "number" if kind == "empty" else kind for column, kind in kinds.items()}
+            self.pipeline_ = self._for_table()
         else:
-            self.pipeline_ = self._for_numbers()
-        self.n_features_in_ = X.shape[1]
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object) if isinstance(X, pd.DataFrame) else None
-        self.pipeline_.fit(_filled(X))
+            self.pipeline_ = self._for_sparse(X.shape) if sparse.issparse(X) else self._for_numbers()
+        self._sparse = sparse.issparse(X)
+        self.pipeline_.fit(self._ready(X))
         return self
 
     def transform(self, X: Any) -> Array:
         """Give the numeric rows, shape (n_samples, n_columns); of a table only the columns fitted on are read."""
         check_is_fitted(self)
-        if self.feature_names_in_ is not None:
-            return self.pipeline_.transform(_filled(self._fitted_columns(X)))
-        X = X if sparse.issparse(X) else np.asarray(X)
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {X.shape[1]} columns, but the preprocessing was fitted on {self.n_features_in_}")
-        return self.pipeline_.transform(X)
+        return self.pipeline_.transform(self._ready(_matrix_or_table(X)))
 
-    def _fitted_columns(self, X: Any) -> pd.DataFrame:
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Name the columns that `transform` gives: `age`, `sex_f`; of arrays x0, x1, ...; of reduced ones truncatedsvd0, ..."""
+        check_is_fitted(self)
+        if self.kinds_:
+            return self.pipeline_.get_feature_names_out()
+        given = [f"x{j}" for j in range(self.n_features_in_)] if input_features is None else input_features
+        return self.pipeline_.get_feature_names_out(given)
+
+    def _ready(self, X: Any) -> Any:
+        """The rows as the pipeline takes them: of the kind, and with the columns, that it is fitted on."""
+        if self.kinds_:
+            return self._conformed(X)
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but the preprocessing was fitted on {self.n_features_in_}; give the same features"
+            )
+        if isinstance(X, pd.DataFrame):
+            X = np.column_stack([_conform(X[column], "number") for column in X.columns])
+        if sparse.issparse(X) != self._sparse:
+            X = sparse.csr_array(X) if self._sparse else X.toarray()
+        refuse_values(_ROWS, X, [f"x{j}" for j in range(self.n_features_in_)])
+        return X
+
+    def _conformed(self, X: Any) -> pd.DataFrame:
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
                 f"the preprocessing was fitted on a table with named columns, but X is {type(X).__name__}; give a DataFrame"
             )
-        names = [] if self.feature_names_in_ is None else list(self.feature_names_in_)
-        lacking = [column for column in names if column not in X.columns]
+        lacking = [column for column in self.kinds_ if column not in X.columns]
         if lacking:
+            more = f", and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             raise ValueError(
-                f"X lacks the column {lacking[0]!r}, which the preprocessing was fitted on ({len(lacking)} columns lack)"
+                f"X lacks the column {lacking[0]!r}{more}, which the preprocessing was fitted on; give a table that has it"
             )
-        return X.loc[:, names]
+        values = {column: _conform(X[column], kind) for column, kind in self.kinds_.items()}
+        table = as_table({column: _filled(part) for column, part in values.items()})
+        refuse_values(_ROWS, table, list(table.columns))
+        return table
 
     def _for_numbers(self) -> Any:
         return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
 
-    def _for_sparse(self, X: Any) -> Any:
+    def _for_sparse(self, shape: tuple[int, int]) -> Any:
         if self.n_components is None:
-            return MaxAbsScaler()
-        n_components = max(1, min(self.n_components, min(X.shape) - 1))
-        return make_pipeline(MaxAbsScaler(), TruncatedSVD(n_components, random_state=self.random_state), StandardScaler())
+            return make_pipeline(MaxAbsScaler())
+        n_components = max(1, min(self.n_components, min(shape) - 1))
+        reduction = TruncatedSVD(n_components, random_state=self.random_state) if shape[1] > 1 else _dense()
+        return make_pipeline(MaxAbsScaler(), reduction, StandardScaler())
 
-    def _for_table(self, X: pd.DataFrame) -> Any:
-        numbers = [column for column in X.columns if X[column].dtype.kind in "fiub"]
-        words = [column for column in X.columns if column not in numbers]
+    def _for_table(self) -> Any:
+        words = [column for column, kind in self.kinds_.items() if kind in ("text", "category")]
+        numbers = [column for column in self.kinds_ if column not in set(words)]
         encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=self.max_categories, sparse_output=False)
-        return ColumnTransformer([("numbers", self._for_numbers(), numbers), ("words", encoder, words)])
+        steps = [("numbers", self._for_numbers(), numbers), ("words", encoder, words)]
+        return ColumnTransformer(steps, verbose_feature_names_out=False)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+def _matrix_or_table(X: Any) -> Any:
+    X = features(_ROWS, X)
+    return name_columns(_ROWS, X) if not sparse.issparse(X) and not isinstance(X, pd.DataFrame) and X.dtype == object else X
+
+
+def _dense() -> Any:
+    return FunctionTransformer(_to_array, accept_sparse=True, feature_names_out="one-to-one")
+
+
+def _to_array(X: Any) -> Array:
+    return X.toarray()
+
+
+def _conform(part: pd.Series, kind: str) -> Array:
+    return conform(_ROWS, part, kind_of(_ROWS, part), kind, _FITTED)
+
+
+def _filled(values: Array) -> Array:
+    """Text with the word for a missing value in its place."""
+    return np.where(pd.isna(values), "(missing)", values) if values.dtype == object else values

@@ -1,1 +1,5 @@
-"""parameters"""
+"""Parameters: start from the source's coefficients instead of from zero."""
+
+from sterna.parameters._ridge import RidgeTransfer
+
+__all__ = ["RidgeTransfer"]

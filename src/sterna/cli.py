@@ -1,0 +1,345 @@
+"""The command line: each command calls one function of the library."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import sterna
+
+app = typer.Typer(
+    name="sterna",
+    help="Transfer learning with an honest verdict: which strategy helps on your target, proved against no transfer at all.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console() if sys.stdout.isatty() else Console(width=140)
+
+
+def _show_version(shown: bool) -> None:
+    if shown:
+        console.print(f"sterna {sterna.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Transfer learning with an honest verdict: which strategy helps on your target, proved against no transfer at all."""
+
+
+Sources = Annotated[
+    list[Path], typer.Option("--source", "-s", help="A source's file (CSV, TSV, Parquet, npz); repeat for several.")
+]
+Target = Annotated[Path, typer.Option("--target", "-t", help="The target's file; labels may be missing in part or altogether.")]
+Label = Annotated[
+    str | None, typer.Option("--label", "-l", help="The column that holds the labels (npz files hold them as y).")
+]
+Task = Annotated[str | None, typer.Option(help="classification or regression; inferred from the labels where not given.")]
+Drop = Annotated[list[str] | None, typer.Option(help="A column to leave out; repeat for several.")]
+Keep = Annotated[list[str] | None, typer.Option(help="A column to keep although it looks like an identifier or never varies.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
+Estimator = Annotated[
+    str | None,
+    typer.Option(
+        help="The base model: linear, forest, boosting, knn or svm; linear or forest is chosen on the source where not given."
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn what a user can mend into one sentence and exit status 2."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("[bold]stopped[/]; what was finished is kept: the same command goes on from there")
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def compare(
+    source: Sources,
+    target: Target,
+    label: Label = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder; a killed run goes on where it was.")] = Path(
+        "runs/compare"
+    ),
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="Only this strategy (and the baselines); repeat for several.")
+    ] = None,
+    estimator: Estimator = None,
+    metric: Annotated[str | None, typer.Option(help="accuracy, balanced_accuracy, roc_auc, log_loss; rmse, mae.")] = None,
+    label_budgets: Annotated[str, typer.Option(help="Also draw a learning curve with so many target labels: 10,50,200.")] = "",
+    task: Task = None,
+    drop: Drop = None,
+    keep: Keep = None,
+    n_splits: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation of the labelled target.")] = 5,
+    n_repeats: Annotated[
+        int | None, typer.Option(min=1, help="How often it is repeated; 5, 3 or 2 by the number of labels.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of all intervals together.")] = 0.95,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: one a core.")] = -1,
+    time_budget: Annotated[
+        float | None, typer.Option(help="Seconds; slow strategies are left out to keep it, and it is said which.")
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """[bold]Which strategy helps on the target, and does any help at all?[/]
+
+    Every strategy that applies is compared with the target's own labels alone and with the best plain model, in the same repeated
+    splits, with intervals that hold for all of them together. Ends with a report, results.json and the best model in the run's folder.
+
+    Example: sterna compare --source hospital_a.csv --source hospital_b.csv --target hospital_c.csv --label disease --out runs/c
+    """
+    with plain_errors():
+        domains = _domains(source, target, label, task, drop, keep)
+        budgets = _budgets(label_budgets)
+        _show_findings(domains)
+        options: dict[str, Any] = {
+            "strategies": strategy or None,
+            "estimator": estimator,
+            "metric": metric,
+            "label_budgets": budgets,
+        }
+        comparison = sterna.compare(
+            domains,
+            **options,
+            n_splits=n_splits,
+            n_repeats=n_repeats,
+            confidence=confidence,
+            random_state=seed,
+            n_jobs=jobs,
+            time_budget=time_budget,
+            out=out,
+            overwrite=overwrite,
+            command=_command(),
+        )
+        _show_comparison(comparison, out)
+
+
+@app.command()
+def measure(
+    source: Sources,
+    target: Target,
+    label: Label = None,
+    task: Task = None,
+    drop: Drop = None,
+    keep: Keep = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+) -> None:
+    """[bold]How far are the domains apart, and in what way?[/]"""
+    with plain_errors():
+        domains = _domains(source, target, label, task, drop, keep)
+        _show_findings(domains)
+        measurement = sterna.measure(domains, random_state=seed)
+        console.print(escape(str(measurement)), soft_wrap=True)
+        if out is not None:
+            _write_new(out, json.dumps(measurement.summary(), indent=1) + "\n", overwrite=True)
+            console.print(f"figures: {out}")
+
+
+@app.command()
+def fit(
+    source: Sources,
+    target: Target,
+    strategy: Annotated[str, typer.Option(help="Its name, as in sterna list.")],
+    label: Label = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the model.")] = Path("runs/fit"),
+    parameter: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter of the strategy, name=value; repeat for several.")
+    ] = None,
+    estimator: Estimator = None,
+    task: Task = None,
+    drop: Drop = None,
+    keep: Keep = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """[bold]Fit one strategy and save the model.[/]
+
+    Example: sterna fit --strategy CORAL --set regularization=0.5 --source a.csv --target c.csv --label disease --out runs/coral
+    """
+    with plain_errors():
+        from sterna.verdict import fit_strategy
+
+        if (out / "model.skops").exists() and not overwrite:
+            raise ValueError(f"{out} holds a model already; give another folder, or --overwrite")
+        domains = _domains(source, target, label, task, drop, keep)
+        _show_findings(domains)
+        model = fit_strategy(domains, strategy, parameters=_parameters(parameter), estimator=estimator, random_state=seed)
+        path = sterna.save(model, out / "model.skops")
+        health = {name: value for name, value in model[-1].health_.items() if isinstance(value, int | float | str | bool)}
+        console.print("health: " + (", ".join(f"{name} {value}" for name, value in health.items()) or "nothing to report"))
+        console.print(f"model: {path}\npredict with: sterna predict {out} new_rows.csv --out predictions.csv", soft_wrap=True)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A run's folder or a model file.")],
+    rows: Annotated[Path, typer.Argument(help="The file of target rows (CSV, TSV, Parquet, npz).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV file to write.")] = Path("predictions.csv"),
+    overwrite: Overwrite = False,
+) -> None:
+    """[bold]Predict new rows of the target[/] with a model that compare or fit saved."""
+    with plain_errors():
+        from sterna.verdict import predict_file
+
+        table = predict_file(sterna.load(model), rows)
+        _write_new(out, table.to_csv(index=False), overwrite)
+        console.print(f"{len(table)} predictions: {out}")
+
+
+@app.command("list")
+def list_strategies(
+    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    measures: Annotated[bool, typer.Option("--measures", help="List the measures instead.")] = False,
+) -> None:
+    """[bold]List the strategies[/] with what they need, or the measures."""
+    with plain_errors():
+        if measures:
+            table = Table("measure", "direction", "needs labels", box=None, pad_edge=False)
+            for name, function in sterna.all_measures().items():
+                table.add_row(
+                    name, str(getattr(function, "direction", "")), "yes" if getattr(function, "needs_labels", False) else "no"
+                )
+            console.print(table)
+            return
+        found = sterna.all_strategies(family)
+        if not found:
+            families = ", ".join(sorted({cls.family for cls in sterna.all_strategies().values()}))
+            raise ValueError(f"there is no family {family!r}; there are {families}")
+        table = Table("strategy", "family", "tasks", "needs", "reference", box=None, pad_edge=False)
+        for name, cls in found.items():
+            table.add_row(name, cls.family, ", ".join(cls.tasks), ", ".join(sorted(cls.needs)), cls.reference)
+        console.print(table)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """[bold]Write a run's report again[/] from its results.json (report.html, report.md) and print its path."""
+    with plain_errors():
+        from sterna.report import write_report
+
+        results = run / "results.json"
+        if not results.exists():
+            raise FileNotFoundError(f"there is no {results}; give the folder of a finished run of sterna compare")
+        write_report(json.loads(results.read_text()), run)
+        console.print(f"report: {(run / 'report.html').resolve()}", soft_wrap=True)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("runs/demo"),
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: one a core.")] = -1,
+) -> None:
+    """[bold]Run the main job on real data[/] that comes with scikit-learn: from ordinary handwriting to bold strokes, 40 labels."""
+    with plain_errors():
+        from sterna.datasets import load_digits_by_stroke
+
+        domains = load_digits_by_stroke(n_labelled=40)
+        console.print(f"{domains!r}", soft_wrap=True)
+        comparison = sterna.compare(domains, label_budgets=[15], n_jobs=jobs, out=out, command="sterna demo")
+        _show_comparison(comparison, out)
+
+
+def _domains(
+    source: list[Path], target: Path, label: str | None, task: str | None, drop: list[str] | None, keep: list[str] | None
+) -> sterna.Domains:
+    return sterna.Domains.from_files(source, target, label, task=task, drop=drop or (), keep=keep or ())
+
+
+def _budgets(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ValueError(f"--label-budgets is {text!r}; give whole numbers with commas, for instance 10,50,200") from None
+
+
+def _parameters(given: list[str] | None) -> dict[str, Any]:
+    """name=value pairs; a value is read as JSON where it is, else taken as text."""
+    parameters: dict[str, Any] = {}
+    for pair in given or []:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise ValueError(f"--set is {pair!r}; write name=value, for instance regularization=0.5")
+        try:
+            parameters[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parameters[name] = value
+    return parameters
+
+
+def _command() -> str:
+    import shlex
+
+    return shlex.join(["sterna", *sys.argv[1:]])
+
+
+def _write_new(path: Path, text: str, overwrite: bool) -> None:
+    from sterna.io import write_atomically
+
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is there already; give another --out, or --overwrite")
+    write_atomically(path, text)
+
+
+def _show_findings(domains: sterna.Domains) -> None:
+    console.print(f"{domains!r}", soft_wrap=True, markup=False)
+    for finding in domains.findings:
+        console.print(f"[yellow]note:[/] {escape(finding.message)}", soft_wrap=True)
+
+
+def _show_comparison(comparison: sterna.Comparison, out: Path) -> None:
+    from sterna.verdict import amount, find_metric, spelled_gap
+
+    summary = comparison.summary
+    metric = find_metric(summary["metric"]["name"], summary["task"])
+    label_free = comparison.verdict.word == "unproven"
+    titles = ["label-free scores"] if label_free else [metric.name, "against target only", "", "against best plain", ""]
+    table = Table("strategy", *titles, box=None, pad_edge=False)
+    for entry in summary["strategies"]:
+        if entry["reason"] is not None:
+            continue
+        if label_free:
+            table.add_row(
+                entry["name"], ", ".join(f"{name} {value:.3g}" for name, value in (entry["label_free"] or {}).items())
+            )
+            continue
+        gaps = [spelled_gap(entry["difference"], metric), entry["verdict"] or ""]
+        gaps += [spelled_gap(entry["adaptation_difference"], metric), entry["adaptation"] or ""]
+        table.add_row(entry["name"], amount(entry["mean"], metric), *gaps)
+    console.print(table)
+    skipped = [f"{entry['name']} ({entry['reason']})" for entry in summary["strategies"] if entry["reason"] is not None]
+    if skipped:
+        console.print(f"left out: {escape('; '.join(skipped))}", soft_wrap=True)
+    colours = {"helps": "green", "hurts": "red"}
+    for title, verdict in (("does the source help?", comparison.verdict), ("does adapting help?", comparison.adaptation)):
+        colour = colours.get(verdict.word, "yellow")
+        console.print(f"[bold]{title}[/] [{colour} bold]{verdict.word}[/] {escape(verdict.sentence)}", soft_wrap=True)
+    console.print(f"[bold]model:[/] {escape(summary['best']['reason'])}", soft_wrap=True)
+    console.print(f"[bold]report:[/] {(out / 'report.html').resolve()}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,90 @@
+"""Saving and loading models: skops files, never a bare pickle."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import skops.io
+
+#: Types of these packages are rebuilt without asking; all others are named and refused.
+TRUSTED_PACKAGES = ("sterna.", "sklearn.", "numpy.", "scipy.", "pandas.")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save(model: Any, path: str | Path) -> Path:
+    """Save a fitted model as a skops file.
+
+    Parameters
+    ----------
+    model : estimator
+    path : path
+        A file, or a run's folder (the file is then `model.skops` in it).
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    path = _model_file(Path(path))
+    write_atomically(path, skops.io.dumps(model))
+    return path
+
+
+def load(path: str | Path, trusted: list[str] | None = None) -> Any:
+    """Load a model saved by `save`.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the run's folder.
+    trusted : list of str, default=None
+        More type names to rebuild, after you looked at them.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    ValueError
+        Where the file is no skops file, or holds types that are not trusted (all are named).
+    """
+    path = _model_file(Path(path))
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no model file {path}; give a file written by sterna fit or compare, or its run folder"
+        )
+    try:
+        unknown = skops.io.get_untrusted_types(file=path)
+    except Exception as error:
+        raise ValueError(f"{path} is not a skops model file ({type(error).__name__}); pickles are never loaded") from error
+    ours = [name for name in unknown if name.startswith(TRUSTED_PACKAGES)]
+    foreign = sorted(set(unknown) - set(ours) - set(trusted or []))
+    if foreign:
+        raise ValueError(
+            f"{path} holds types that are not trusted: {', '.join(foreign)}; if you know them, pass trusted={foreign!r}, "
+            "otherwise do not use this file"
+        )
+    return skops.io.load(path, trusted=[*ours, *(trusted or [])])
+
+
+def _model_file(path: Path) -> Path:
+    return path / "model.skops" if path.is_dir() else path

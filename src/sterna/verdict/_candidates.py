@@ -1,0 +1,214 @@
+"""Which strategies take part, with which base estimator, assembled how; by facts, never by name."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.svm import SVC, SVR
+from threadpoolctl import threadpool_limits
+
+from sterna.base import TransferEstimator, takes_weights
+from sterna.discovery import all_strategies
+from sterna.domains import Domains, TablePreprocessor
+from sterna.domains._stack import rows_of
+from sterna.pipeline import TransferPipeline, make_pipeline
+from sterna.verdict._splits import folds
+
+#: A dense stand-in for sparse input where a strategy needs one has this many columns.
+N_DENSE = 100
+#: Rows and columns above which the base estimator is not chosen by cross-validation but is linear.
+MAX_ROWS, MAX_COLUMNS = 4000, 200
+#: Fewer source rows than this cannot tell a linear model from a forest.
+MIN_ROWS = 10
+
+_ESTIMATORS: dict[str, tuple[Any, Any]] = {
+    "linear": (LogisticRegression(max_iter=2000), RidgeCV(alphas=np.logspace(-6, 4, 21))),
+    "forest": (RandomForestClassifier(), RandomForestRegressor(max_features=0.5)),
+    "boosting": (HistGradientBoostingClassifier(), HistGradientBoostingRegressor()),
+    "knn": (KNeighborsClassifier(), KNeighborsRegressor()),
+    "svm": (SVC(), SVR()),
+}
+
+
+def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple[Any, str]:
+    """The base estimator that all strategies share, and why it is that one.
+
+    Parameters
+    ----------
+    estimator : estimator, str or None
+        A name ("linear", "forest", "boosting", "knn", "svm"), an unfitted estimator, or None: linear or forest, whichever has
+        the better cross-validated score on the source (no target label is read).
+    domains : Domains
+    random_state : int
+
+    Returns
+    -------
+    estimator, reason
+    """
+    column = 0 if domains.task == "classification" else 1
+    if isinstance(estimator, str):
+        if estimator not in _ESTIMATORS:
+            raise ValueError(f"estimator {estimator!r} is unknown; allowed are {', '.join(_ESTIMATORS)}")
+        return clone(_ESTIMATORS[estimator][column]), f"{estimator}, as asked for"
+    if estimator is not None:
+        if is_classifier(estimator) != (domains.task == "classification"):
+            raise ValueError(f"estimator {type(estimator).__name__} does not fit the task, which is {domains.task}")
+        return clone(estimator), "as given"
+    linear = clone(_ESTIMATORS["linear"][column])
+    if domains.kind == "sparse" or len(domains.columns) > MAX_COLUMNS:
+        return linear, "linear, the default for sparse or wide data"
+    return _chosen_on_source(domains, column, random_state)
+
+
+def _chosen_on_source(domains: Domains, column: int, random_state: int) -> tuple[Any, str]:
+    X, y, sample_domain = domains.stack(labelled_rows=[])
+    source = np.flatnonzero(sample_domain > 0)
+    rows = np.random.default_rng(random_state).permutation(source)[:MAX_ROWS]
+    labels = np.array(y[rows].tolist())
+    if len(rows) < MIN_ROWS or len(np.unique(labels)) < 2:
+        return clone(_ESTIMATORS["linear"][column]), "linear, the default where the source has few rows or one label only"
+    parts = folds(labels, 3, column == 0, [random_state])
+    scores = {}
+    for name in ("linear", "forest"):
+        model = make_pipeline(TablePreprocessor(), _seeded(clone(_ESTIMATORS[name][column]), random_state))
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a part without the only row of a class cannot be fitted; the others tell
+            scores[name] = float(np.nanmean(cross_val_score(model, rows_of(X, rows), labels, cv=parts)))
+    # the simpler one unless the other is clearly better
+    best = "forest" if scores["forest"] > scores["linear"] + 0.01 else "linear"
+    metric = "accuracy" if column == 0 else "R squared"
+    reason = (
+        f"{best}, by cross-validation on the source ({metric} {scores['linear']:.3f} linear, {scores['forest']:.3f} forest)"
+    )
+    return clone(_ESTIMATORS[best][column]), reason
+
+
+def select_strategies(
+    chosen: Iterable[Any] | Mapping[str, Any] | None, domains: Domains, estimator: Any
+) -> tuple[dict[str, TransferEstimator], dict[str, str]]:
+    """The strategies that can run here, and the others with the reason.
+
+    Parameters
+    ----------
+    chosen : iterable of names, classes or instances, mapping of name to instance, or None (all)
+    domains : Domains
+    estimator : estimator
+        The base estimator.
+
+    Returns
+    -------
+    strategies : dict of str to unfitted strategy
+        The plain baselines are always among them.
+    skipped : dict of str to reason
+    """
+    known = all_strategies()
+    named = {name: cls() for name, cls in known.items()} if chosen is None else _named(chosen, known)
+    baselines = {name: cls() for name, cls in known.items() if cls.family == "baselines"}
+    strategies, skipped = {}, {}
+    for name, strategy in (baselines | named).items():
+        _refuse_stranger(name, strategy)
+        if name in baselines and type(strategy) is not type(baselines[name]):
+            raise ValueError(f"a {type(strategy).__name__} is called {name!r}, which is a plain baseline; give it another name")
+        reason = why_not(strategy, domains, estimator)
+        if reason is None:
+            strategies[name] = strategy
+        else:
+            skipped[name] = reason
+    return strategies, skipped
+
+
+def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type]) -> dict[str, Any]:
+    if isinstance(chosen, Mapping):
+        return dict(chosen)
+    named = {}
+    for item in [chosen] if isinstance(chosen, str) else chosen:
+        if isinstance(item, str):
+            if item not in known:
+                lower = {name.lower(): name for name in known}
+                near = [lower[name] for name in difflib.get_close_matches(item.lower(), lower, n=3, cutoff=0.5)]
+                raise ValueError(f"strategy {item!r} is unknown; did you mean {', '.join(near) or 'one of sterna list'}?")
+            name, strategy = item, known[item]()
+        else:
+            name, strategy = (item.__name__, item()) if isinstance(item, type) else (type(item).__name__, item)
+        if name in named and repr(named[name]) != repr(strategy):
+            raise ValueError(f"two strategies are called {name}; name them, for instance {{'a': {named[name]!r}, 'b': {strategy!r}}}")
+        named[name] = strategy
+    return named
+
+
+def _refuse_stranger(name: str, strategy: Any) -> None:
+    if not isinstance(strategy, TransferEstimator):
+        raise TypeError(
+            f"strategy {name!r} is a {type(strategy).__name__}, which is no strategy; give a name, a class or an instance of "
+            "sterna list, and a base model as estimator"
+        )
+    if not name or any(mark in name for mark in "/\\\0") or name.startswith("("):
+        raise ValueError(f"a strategy is called {name!r}; its name is part of a file's name: leave out / and \\, and ( at its start")
+
+
+def why_not(strategy: Any, domains: Domains, estimator: Any) -> str | None:
+    """The reason why a strategy cannot run on these domains, read from its facts; None where it can."""
+    n_labelled = int(domains.target.labelled.sum())
+    if domains.task not in strategy.tasks:
+        return f"is for {' and '.join(strategy.tasks)} only"
+    if "target labels" in strategy.needs and n_labelled == 0:
+        return "needs target labels"
+    if "several sources" in strategy.needs and len(domains.sources) < 2:
+        return "needs two or more sources"
+    if "shared rows" in strategy.needs:
+        return "needs rows measured in both domains"
+    if strategy.label_space == "different":
+        return "is for domains with different classes"
+    if "sample weights" in strategy.needs and _own_base(strategy) is None and not takes_weights(estimator):
+        return f"needs a base estimator with sample_weight, which {type(estimator).__name__} has not"
+    return None
+
+
+def _own_base(strategy: Any) -> Any:
+    return strategy.get_params(deep=False).get("estimator")
+
+
+def assemble(strategy: Any, estimator: Any, kind: str, seed: int) -> TransferPipeline:
+    """A fresh pipeline: preprocessing, then the strategy over the base estimator, all seeded.
+
+    Parameters
+    ----------
+    strategy : strategy
+        Cloned.
+    estimator : estimator
+        The base estimator, for a strategy that has none of its own.
+    kind : {"table", "dense", "sparse"}
+        The kind of the domains.
+    seed : int
+
+    Returns
+    -------
+    TransferPipeline
+    """
+    strategy = clone(strategy)
+    parameters = strategy.get_params(deep=False)
+    if "estimator" in parameters and parameters["estimator"] is None:
+        strategy.set_params(estimator=clone(estimator))
+    n_components = N_DENSE if kind == "sparse" and not strategy.accepts_sparse else None
+    preprocessor = TablePreprocessor(n_components=n_components, fit_on=strategy.trains_on)
+    return make_pipeline(preprocessor, _seeded(strategy, seed))
+
+
+def _seeded(model: Any, seed: int) -> Any:
+    states = {name: seed for name in model.get_params() if name == "random_state" or name.endswith("__random_state")}
+    unset = {name: seed for name in states if model.get_params()[name] is None}
+    return model.set_params(**unset)

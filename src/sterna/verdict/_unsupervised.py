@@ -1,0 +1,188 @@
+"""A comparison without target labels: ranked by label-free scores, and never more than unproven."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from sterna.discovery import all_strategies
+from sterna.domains import TablePreprocessor
+from sterna.domains._stack import Array
+from sterna.select import importance_weights
+from sterna.verdict._analysis import CONTROL, FLOOR
+from sterna.verdict._cells import Plan, fit_all
+from sterna.verdict._comparison import Comparison
+from sterna.verdict._label_free import N_FOLDS, SourceCell, labels_to_settle, rank_label_free, run_source_cell
+from sterna.verdict._run import Execution, run_rounds
+from sterna.verdict._store import CellStore
+from sterna.verdict._summary import merge_health, merge_warnings, preprocessing_sentence
+from sterna.verdict._words import Verdict, amount
+
+#: The plain model to beat where no target label is known.
+PLAIN = "SourceOnly"
+#: The difference worth showing: 0.05 of accuracy, or a tenth of the mean squared error.
+SMALLEST = {"classification": 0.05, "regression": 0.1}
+
+
+def compare_unsupervised(
+    plan: Plan,
+    store: CellStore,
+    common: dict[str, Any],
+    about: dict[str, Any],
+    execution: Execution,
+) -> Comparison:
+    """Rank strategies without target labels.
+
+    Parameters
+    ----------
+    plan : Plan
+        Without splits of the target.
+    store : CellStore
+    common, about : dict
+        The parts of the summary that are known already.
+    execution : Execution
+
+    Returns
+    -------
+    Comparison
+        Its verdicts are "unproven".
+    """
+    few = int(plan.domains.target.labelled.sum())
+    names = [name for name in plan.strategies if name not in (CONTROL, FLOOR)]
+    rounds = [[SourceCell(name, j) for name in names] for j in range(N_FOLDS)]
+    work = functools.partial(run_source_cell, plan, weights=_source_weights(plan))
+    run = run_rounds(rounds, work, store, execution, essential=frozenset({PLAIN}))
+    cells = {name: [store[key] for j in range(N_FOLDS) if (key := SourceCell(name, j).key) in store] for name in names}
+    reasons = run.dropped | {n: _failure(found) for n, found in cells.items() if n not in run.dropped and _failure(found)}
+    ranked = {name: found for name, found in cells.items() if name not in reasons}
+    scores = {name: _mean_scores(found) for name, found in ranked.items()}
+    collapsed = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _collapsed(found)}
+    order = rank_label_free(scores, collapsed, plan.metric.greater_is_better)
+    best = order[0] if order and order[0] not in collapsed else PLAIN
+    power = _power(plan, ranked, best, execution.confidence)
+    verdicts = _verdicts(plan, best, scores, power, few)
+    families = {name: cls.family for name, cls in all_strategies().items()} | {n: s.family for n, s in plan.strategies.items()}
+    entries = [_entry(name, families[name], cells[name], scores[name], collapsed.get(name)) for name in order]
+    entries += [_entry(n, families.get(n, ""), [], None, reason) for n, reason in (reasons | execution.skipped).items()]
+    summary = common | {
+        "verdict": verdicts[0].to_dict(),
+        "adaptation": verdicts[1].to_dict(),
+        "best": {"name": best, "mean": None, "low": None, "high": None, "reason": _reason(best, order, collapsed)},
+        "baselines": {},
+        "strategies": entries,
+        "confidence": execution.confidence,
+        "n_comparisons": len(order),
+        "correction": "Without target labels there is no difference to put an interval around.",
+        "protocol": about
+        | {
+            "n_splits": N_FOLDS,
+            "n_repeats": 1,
+            "n_cells": len(store),
+            "preprocessing": preprocessing_sentence(plan.domains.kind),
+            "seconds": round(sum(cell["seconds"] for found in cells.values() for cell in found), 2),
+            "completed_splits": min((len(found) for found in ranked.values()), default=0),
+            "planned_splits": N_FOLDS,
+            "stopped": run.stopped,
+        },
+        "power": power,
+        "learning_curve": None,
+        "confusion": None,
+    }
+    return Comparison(*verdicts, best, fit_all(plan, best), summary)
+
+
+def _source_weights(plan: Plan) -> Array:
+    """Density ratios of all source rows, once for all strategies and folds."""
+    X, _, sample_domain = plan.domains.stack(labelled_rows=[])
+    prepared = TablePreprocessor().fit_transform(X)
+    source = sample_domain > 0
+    return importance_weights(prepared[source], prepared[~source], random_state=plan.random_state)
+
+
+def _failure(cells: list[dict[str, Any]]) -> str:
+    failed = [cell["error"] for cell in cells if cell["error"]]
+    if failed:
+        return f"failed in {len(failed)} of {len(cells)} folds: {failed[0]}"
+    return "" if cells else "was not run"
+
+
+def _collapsed(cells: list[dict[str, Any]]) -> bool:
+    return 2 * sum(cell["collapsed"] is not None for cell in cells) > len(cells)
+
+
+def _mean_scores(cells: list[dict[str, Any]]) -> dict[str, float]:
+    kinds = {kind for cell in cells for kind in cell["label_free"]}
+    return {
+        kind: float(np.mean([cell["label_free"][kind] for cell in cells if kind in cell["label_free"]]))
+        for kind in sorted(kinds)
+    }
+
+
+def _predictions(cells: list[dict[str, Any]]) -> Array:
+    return np.array(cells[0]["prediction"])
+
+
+def _power(plan: Plan, ranked: dict[str, list[dict[str, Any]]], best: str, confidence: float) -> dict[str, Any] | None:
+    """How many labels would settle whether the best strategy beats the source model (or the runner-up does, where it is best)."""
+    others = [name for name in ranked if name != best]
+    if best not in ranked or not others:
+        return None
+    rival = PLAIN if best != PLAIN and PLAIN in ranked else others[0]
+    task = plan.domains.task
+    error = np.mean([cell["label_free"]["importance_weighted"] for cell in ranked[rival]]) if task == "regression" else 0.0
+    n_labels = labels_to_settle(
+        _predictions(ranked[best]),
+        _predictions(ranked[rival]),
+        task,
+        smallest=SMALLEST[task],
+        confidence=confidence,
+        n_comparisons=len(ranked) - 1,
+        noise=float(error),
+    )
+    worth = "5 points of accuracy" if task == "classification" else "a tenth of the mean squared error"
+    sentence = f"About {n_labels} labelled target rows would settle whether {best} beats {rival} by {worth} (80 % power)."
+    return {"sentence": sentence, "n_labels": n_labels, "smallest_difference": SMALLEST[task], "curve": []}
+
+
+def _verdicts(
+    plan: Plan, best: str, scores: dict[str, dict[str, float]], power: dict[str, Any] | None, few: int
+) -> tuple[Verdict, Verdict]:
+    why = "the target has no labels" if not few else f"{few} target labels are too few to split"
+    settle = f" {power['sentence']}" if power else ""
+    source = f"Unproven: {why}, so nothing can be compared with training on the target alone.{settle}"
+    estimates = {n: s["importance_weighted"] for n, s in scores.items() if "importance_weighted" in s}
+    level = f" (estimated {plan.metric.name} {amount(estimates[best], plan.metric)})" if best in estimates else ""
+    adapting = (
+        f"Unproven: by scores that need no target label, {best} is the most promising{level}; they are guesses, not proof."
+    )
+    return Verdict("unproven", source, CONTROL), Verdict("unproven", adapting, PLAIN, best)
+
+
+def _reason(best: str, order: list[str], collapsed: dict[str, str]) -> str:
+    if order and best == order[0]:
+        return f"{best}: it has the best mean rank over the label-free scores among the strategies that did not collapse; unproven."
+    return f"{best}: every ranked strategy collapsed ({len(collapsed)}), so the plain source model is handed over; unproven."
+
+
+def _entry(
+    name: str, family: str, cells: list[dict[str, Any]], scores: dict[str, float] | None, reason: str | None
+) -> dict[str, Any]:
+    empty = dict.fromkeys(("mean", "low", "high", "difference", "adaptation_difference"))
+    warnings = merge_warnings([cell["warnings"] for cell in cells])
+    if scores is not None and reason is not None:
+        warnings, reason = [f"collapsed: {reason}", *warnings], None
+    return {
+        "name": name,
+        "family": family,
+        **empty,
+        "verdict": "unproven" if scores is not None else None,
+        "adaptation": "unproven" if scores is not None else None,
+        "seconds": float(np.median([cell["seconds"] for cell in cells])) if cells else None,
+        "peak_mb": float(np.max([cell["peak_mb"] for cell in cells])) if cells else None,
+        "health": merge_health([cell["health"] for cell in cells]),
+        "warnings": warnings,
+        "label_free": scores,
+        "reason": reason,
+    }

@@ -1,0 +1,157 @@
+"""Verdicts in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sterna.verdict._analysis import CONTROL, FLOOR, POOLED, Analysis, most_chosen
+from sterna.verdict._metrics import Metric
+from sterna.verdict._statistics import Interval
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer.
+
+    Attributes
+    ----------
+    word : {"helps", "no evidence", "hurts", "unproven"}
+    sentence : str
+    control : str
+        What was compared with.
+    strategy : str or None
+        The strategy that the word rests on.
+    difference : Interval or None
+        Its difference to the control; positive is better.
+    """
+
+    word: str
+    sentence: str
+    control: str
+    strategy: str | None = None
+    difference: Interval | None = None
+
+    def __str__(self) -> str:
+        return self.word
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def amount(value: float, metric: Metric, signed: bool = False) -> str:
+    """A score or difference as people write it: shares of rows in per cent or points."""
+    sign = "+" if signed else ""
+    if metric.counts_rows:
+        return f"{100 * value:{sign}.1f} {'points' if signed else '%'}"
+    return f"{value:{sign}.4g}"
+
+
+def spelled_gap(gap: dict[str, float] | None, metric: Metric) -> str:
+    """A difference with its interval, short: "+5.3 [-1.5, +12.2]", in points for shares of rows."""
+    if gap is None:
+        return ""
+    form = ".1f" if metric.counts_rows else ".4g"
+    mean, low, high = ((100 if metric.counts_rows else 1) * gap[key] for key in ("mean", "low", "high"))
+    return f"{mean:+{form}} [{low:+{form}}, {high:+{form}}]"
+
+
+def spelled(interval: Interval, metric: Metric, confidence: float) -> str:
+    """A difference with its interval, in words."""
+    if metric.counts_rows:
+        bounds = f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    else:
+        bounds = f"{interval.low:+.4g} to {interval.high:+.4g}"
+    return f"{amount(interval.mean, metric, True)} {metric.name}, {100 * confidence:g} % interval {bounds}"
+
+
+def source_verdict(analysis: Analysis, metric: Metric, confidence: float, detectable: float | None) -> Verdict:
+    """Does using the source help? `helps`: a strategy beats target only. `hurts`: none does, and plain pooling loses to it.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    metric : Metric
+    confidence : float
+    detectable : float or None
+        The smallest difference that these labels could have shown.
+
+    Returns
+    -------
+    Verdict
+    """
+    differences = {n: o.difference for n, o in analysis.outcomes.items() if o.difference is not None}
+    if not differences:
+        why = analysis.outcomes[CONTROL].reason
+        return Verdict("unproven", f"No strategy could be compared with the target's own labels alone: {why}.", CONTROL)
+    helping = {name: interval for name, interval in differences.items() if interval.low > 0}
+    if helping:
+        name = max(helping, key=lambda name: helping[name].mean)
+        sentence = f"Using the source helps: {name} beats the target's own labels alone by {spelled(helping[name], metric, confidence)}."
+        return Verdict("helps", sentence, CONTROL, name, helping[name])
+    if POOLED in differences and differences[POOLED].high < 0:
+        loss = spelled(differences[POOLED], metric, confidence)
+        sentence = (
+            f"Using the source hurts (negative transfer): no strategy gains, and adding the source to the target's own labels changes "
+            f"the score by {loss}. Train on the target alone."
+        )
+        return Verdict("hurts", sentence, CONTROL, POOLED, differences[POOLED])
+    name = max(differences, key=lambda name: differences[name].mean)
+    limit = (
+        ""
+        if detectable is None
+        else f" These labels could have shown a difference of about {amount(detectable, metric).replace('%', 'points')} or more."
+    )
+    sentence = f"There is no evidence that the source helps: the best, {name}, differs by {spelled(differences[name], metric, confidence)}.{limit}"
+    return Verdict("no evidence", sentence, CONTROL, name, differences[name])
+
+
+def adaptation_verdict(analysis: Analysis, metric: Metric, confidence: float) -> Verdict:
+    """Does adapting help? `helps`: a strategy beats the best plain baseline. `hurts`: all lose to it."""
+    control = most_chosen(analysis.choices)
+    differences = {n: o.adaptation for n, o in analysis.outcomes.items() if o.adaptation is not None}
+    if not differences:
+        return Verdict("unproven", "No adaptation strategy could be compared with the plain baselines.", control)
+    helping = {name: interval for name, interval in differences.items() if interval.low > 0}
+    name = max(helping or differences, key=lambda name: differences[name].mean)
+    hurting = all(interval.high < 0 for interval in differences.values())
+    word, best = "helps" if helping else "hurts" if hurting else "no evidence", spelled(differences[name], metric, confidence)
+    if word == "helps":
+        sentence = f"Adapting helps: {name} beats the best plain baseline (mostly {control}) by {best}."
+    elif word == "hurts":
+        sentence = (
+            f"Adapting hurts: even the best strategy, {name}, loses to the best plain baseline (mostly {control}): {best}."
+        )
+    else:
+        sentence = f"There is no evidence that adapting helps: the best, {name}, differs from the best plain baseline (mostly {control}) by {best}."
+    return Verdict(word, sentence, control, name, differences[name])
+
+
+def best_strategy(analysis: Analysis, verdict: Verdict, adaptation: Verdict) -> tuple[str, str]:
+    """The model handed over, and why: only what is shown to help displaces a plain baseline.
+
+    Returns
+    -------
+    name, reason
+    """
+    plain = most_chosen(analysis.choices)
+    if adaptation.word == "helps" and adaptation.strategy is not None:
+        return adaptation.strategy, "it is the best of the strategies that beat the best plain baseline"
+    if verdict.word != "helps" or verdict.strategy is None:
+        return (
+            plain,
+            "no strategy is shown to do better, and it was most often the best plain baseline within the adaptation parts",
+        )
+    outcomes = analysis.outcomes
+    simple = [
+        n
+        for n, o in outcomes.items()
+        if o.family == "baselines" and n != FLOOR and o.difference is not None and o.difference.low > 0
+    ]
+    if plain in simple:
+        return plain, "it helps, and no adaptation strategy is shown to beat it"
+    if simple:
+        best = max(simple, key=lambda name: outcomes[name].difference.mean)  # type: ignore[union-attr]
+        return best, "it is the best plain baseline that is shown to help"
+    return verdict.strategy, "it is the best of the strategies that are shown to help"

@@ -1,0 +1,142 @@
+"""Rows that stand twice, fingerprints, and domains of many rows, columns or names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from sterna import Domains
+from sterna.domains._hashes import row_hashes
+
+LEAK = "if they are the same cases, the source has seen the test: remove them from it"
+
+
+def rows(form):
+    """Eight source rows and six of the target; target rows 1 and 4 stand in the source, row 5 repeats row 0."""
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(8, 3)), rng.normal(size=(6, 3))
+    source[:, 0], target[:, 0] = 0.0, [-0.0, 0.0, 0.0, -0.0, 0.0, 0.0]
+    target[1], target[4], target[5] = source[7], source[2], target[0]
+    source[7, 2] = target[1, 2] = np.nan if form in ("dense", "table") else 0.25
+    if form == "sparse":
+        # the same rows in another storage: unsorted, a stored zero, a cell in two parts
+        other = sparse.coo_array(target)
+        row, column = (
+            np.r_[part, extra][::-1] for part, extra in zip((other.row, other.col), ([1, 1, 2], [2, 2, 0]), strict=True)
+        )
+        stored = sparse.csr_array((np.r_[other.data, 0.5, -0.5, 0.0][::-1], (row, column)), shape=(6, 3))
+        return sparse.csr_array(source), stored
+    if form == "table":
+        words = [["u", "v", None, "u", "v", "u", "v", None], ["u", None, "v", "u", None, "u"]]
+        tables = [pd.DataFrame(X).assign(word=word) for X, word in zip((source, target), words, strict=True)]
+        return tables[0], tables[1].astype({"word": "category"})
+    return source, target
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse", "table"])
+def test_rows_in_both_domains_are_reported(form):
+    source, target = rows(form)
+    found = Domains({"a": (source, [0, 1] * 4)}, {"t": (target, None)}, keep=["0"] if form == "table" else ()).findings
+    told = {finding.code: finding.message for finding in found}
+    assert told["leakage"] == f"2 of 6 rows of target 't' also stand in source 'a' (first: row 1); {LEAK}"
+    assert told["duplicate"] == (
+        "1 of 6 rows of target 't' repeat another of its rows; repeats may fall on both sides of a split"
+    )
+
+
+def test_leakage_is_found_in_each_source_whatever_the_order_of_columns():
+    rng = np.random.default_rng(0)
+    target = pd.DataFrame(rng.normal(size=(5, 2)), columns=["u", "v"]).assign(case_id=range(5))
+    clean = pd.DataFrame(rng.normal(size=(30, 2)), columns=["u", "v"]).assign(case_id=range(30))
+    leaky = pd.concat([clean + 1, target.assign(case_id=99)], ignore_index=True)[["v", "case_id", "u"]]
+    leaky["case_id"] = range(35)
+    y = [0, 1] * 15
+    domains = Domains({"a": (clean, y), "b": (leaky, [*y, 0, 1, 0, 1, 0])}, {"t": (target, None)})
+    assert [f.message for f in domains.findings if f.code == "leakage"] == [
+        f"5 of 5 rows of target 't' also stand in source 'b' (first: row 0); {LEAK}"
+    ]
+
+
+def test_rows_that_are_alike_but_not_equal_have_other_hashes():
+    """All pairs of 30,000 rows of few small numbers, which differ in few bits, against exact equality."""
+    X = np.random.default_rng(0).integers(-4, 5, size=(30_000, 6)).astype(float)
+    n_different = len(np.unique(X, axis=0))
+    assert len(np.unique(row_hashes(X))) == n_different
+    assert len(np.unique(row_hashes(sparse.csr_array(X)))) == n_different
+    assert len(np.unique(row_hashes(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [2.0, 2.0]])))) == 4
+
+
+SCRIPT = """
+import numpy as np, pandas as pd
+from scipy import sparse
+from sterna import Domains
+X = np.random.default_rng(0).normal(size=(6, 3))
+X[2, 1] = np.nan
+table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(word=["u", "v", None, "é", "u", "v"])
+for form in (X, sparse.csr_array(np.nan_to_num(X)), table):
+    for y in (["no", "yes"] * 3, [0, 1] * 3, [0.5, 1.25, 7, 8, 9, 10]):
+        domains = Domains({"s": (form, y)}, {"t": (form, None)})
+        print(domains.fingerprint(domains.sources[0]), domains.fingerprint(domains.target))
+"""
+
+
+def test_fingerprints_are_the_same_in_another_process(capsys):
+    environment = os.environ | {"PYTHONHASHSEED": "1"}
+    other = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, env=environment)
+    exec(SCRIPT, {})
+    ours = capsys.readouterr().out
+    assert other.stdout == ours
+    assert len(set(ours.split())) == 3 * (3 + 1)  # each source, and a target of each form
+
+
+def test_fingerprints_do_not_confuse_labels_and_names():
+    X = np.eye(2)
+    pairs = [(["u\nv", "w"], ["u", "v\nw"]), (["1", "2"], [1, 2]), (["None", "v"], [None, "v"])]
+    for one, other in pairs:
+        found = []
+        for y in (one, other):
+            domains = Domains({"a": (X, [*y[1:], *y[1:]])}, {"t": (X, y)}, task="classification")
+            found.append(domains.fingerprint(domains.target))
+        assert found[0] != found[1]
+
+
+def seconds(function):
+    """Time of this process, which other work on the machine does not lengthen."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+def test_wide_tables_are_fast():
+    rng = np.random.default_rng(0)
+    names = [f"c{j}" for j in range(5000)]
+    tables = [pd.DataFrame(rng.normal(size=(2000, 5000)), columns=names).assign(y=rng.integers(0, 2, 2000)) for _ in range(2)]
+    assert seconds(lambda: Domains({"a": tables[0]}, {"t": tables[1][[*names[::-1], "y"]]}, label="y").stack()) < 4
+
+
+def test_many_rows_are_fast():
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(300_000, 10)) for _ in range(2)]
+    y = rng.integers(0, 3, 300_000)
+    assert seconds(lambda: Domains({"a": (X[0], y)}, {"t": (X[1], None)}).stack()) < 2
+    words = rng.choice(["u", "v", "w"], 300_000)
+    tables = [pd.DataFrame(part).assign(word=words, y=y.astype(str)) for part in X]
+    assert seconds(lambda: Domains({"a": tables[0]}, {"t": tables[1]}, label="y").stack()) < 4
+
+
+def test_many_domains_classes_and_lacking_columns_are_fast():
+    rng = np.random.default_rng(0)
+    sources = {f"s{i}": (rng.normal(size=(20, 5)), [f"class {i} {j % 5}" for j in range(20)]) for i in range(1000)}
+    assert seconds(lambda: Domains(sources, {"t": (rng.normal(size=(20, 5)), None)}).stack()) < 4
+    lacking = {
+        f"s{i}": (pd.DataFrame(rng.normal(size=(4, 60)), columns=[f"c{i}_{j}" if j else "c" for j in range(60)]), [0, 1, 0, 1])
+        for i in range(60)
+    }
+    assert seconds(lambda: Domains(lacking, {"t": (pd.DataFrame({"c": [1.0, 2.0]}), None)})) < 4
