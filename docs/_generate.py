@@ -20,8 +20,10 @@ def write_all(folder):
         "names.md": names_table(),
         "cli.md": command_line(),
     }
-    pages = {f"{name}.rst": api_page(name) for name in packages()}
-    pages |= {"root.rst": root_page(), "families.rst": toctree("Families", families()), "services.rst": toctree("Services", services())}
+    pages = {f"families/{name}.rst": api_page(name) for name in families()}
+    pages |= {f"packages/{name}.rst": api_page(name) for name in services()} | {"packages/sterna.rst": root_page()}
+    for stale in set(folder.glob("*/*")) - {folder / name for name in pages} - {folder / "parts" / name for name in parts}:
+        stale.unlink()
     for name, text in pages.items():
         _write(folder / name, text)
     for name, text in parts.items():
@@ -69,31 +71,27 @@ def families_list():
     """One line a family: what it carries over, and which strategies it has."""
     lines = []
     for family in families():
-        links = ", ".join(f"{{py:class}}`~{cls.__module__.rsplit('.', 1)[0]}.{name}`" for name, cls in _in(family).items())
+        links = ", ".join(f"{{py:class}}`~sterna.{family}.{name}`" for name in sterna.all_strategies(family))
         about = summary(importlib.import_module(f"sterna.{family}")).rstrip(".")
-        lines.append(f"[`{family}`](/_generated/{family}.rst)\n: {about}: {links}.\n")
+        lines.append(f"[`{family}`](/_generated/families/{family}.rst)\n: {about}: {links}.\n")
     return "\n".join(lines)
-
-
-def _in(family):
-    return sterna.all_strategies(family)
 
 
 def strategies_table():
     """The facts of every strategy, as discovery finds them."""
     rows = [
         _row(
-            f"[{cls.family}](/_generated/{cls.family}.rst)",
+            f"[{cls.family}](/_generated/families/{cls.family}.rst)",
             f"{{py:class}}`~sterna.{cls.family}.{name}`",
-            " and ".join(cls.tasks),
-            ", ".join(sorted(cls.needs)) or "nothing",
+            "both" if len(cls.tasks) > 1 else cls.tasks[0],
+            ", ".join(sorted(cls.needs - {"source data", "target data"}, reverse=True)),
             ", ".join(cls.assumes),
             "yes" if cls.accepts_sparse else "no",
             cls.reference,
         )
         for name, cls in sterna.all_strategies().items()
     ]
-    return _table(["Family", "Strategy", "Tasks", "Needs", "Assumes a shift of", "Sparse", "Reference"], rows)
+    return _table(["Family", "Strategy", "Tasks", "Needs", "Assumes", "Sparse", "Reference"], rows)
 
 
 def measures_table():
@@ -128,12 +126,6 @@ def _home(name):
         if name in importlib.import_module(f"sterna.{package}").__all__:
             return f"sterna.{package}"
     return "sterna"
-
-
-def toctree(title, names):
-    """A page that only lists others."""
-    listed = "\n".join(f"   {name}" for name in names)
-    return f"{title}\n{'=' * len(title)}\n\n.. toctree::\n   :maxdepth: 1\n\n{listed}\n"
 
 
 def api_page(package):

@@ -20,7 +20,7 @@ release = version = sterna.__version__
 extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_parser"]
 exclude_patterns = ["_build", "_generated/parts"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 default_role = "literal"  # single backquotes in docstrings are code
 autodoc_typehints = "none"  # the docstrings say the types
@@ -40,5 +40,10 @@ html_theme_options = {
 
 
 def setup(app):
-    """Make plain docstrings reStructuredText before numpydoc reads them."""
+    """Make plain docstrings reStructuredText before numpydoc reads them; leave out what scikit-learn adds to every estimator."""
     app.connect("autodoc-process-docstring", _plain_docstrings.process, priority=100)
+    app.connect("autodoc-skip-member", lambda app, what, name, obj, skip, options: skip or _is_request(name))
+
+
+def _is_request(name):
+    return name.startswith("set_") and name.endswith("_request")

@@ -39,14 +39,19 @@ def fit_weighted(estimator: Any, X: Any, y: Array, sample_weight: Array) -> Any:
     -------
     The fitted estimator.
     """
+    require_weights(estimator)
+    if isinstance(estimator, Pipeline):
+        return estimator.fit(X, y, **{f"{estimator.steps[-1][0]}__sample_weight": sample_weight})
+    return estimator.fit(X, y, sample_weight=sample_weight)
+
+
+def require_weights(estimator: Any) -> None:
+    """Raise TypeError where `estimator` cannot be fitted with `sample_weight`."""
     if not takes_weights(estimator):
         raise TypeError(
             f"{type(estimator).__name__} does not accept sample_weight, which this strategy needs; "
             "use a base estimator that does, for instance LogisticRegression or Ridge"
         )
-    if isinstance(estimator, Pipeline):
-        return estimator.fit(X, y, **{f"{estimator.steps[-1][0]}__sample_weight": sample_weight})
-    return estimator.fit(X, y, sample_weight=sample_weight)
 
 
 def takes_weights(estimator: Any) -> bool:

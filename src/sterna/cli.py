@@ -147,6 +147,7 @@ def measure(
     keep: Keep = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """[bold]How far are the domains apart, and in what way?[/]"""
     with plain_errors():
@@ -155,7 +156,7 @@ def measure(
         measurement = sterna.measure(domains, random_state=seed)
         console.print(escape(str(measurement)), soft_wrap=True)
         if out is not None:
-            _write_new(out, json.dumps(measurement.summary(), indent=1) + "\n", overwrite=True)
+            _write_new(out, json.dumps(measurement.summary(), indent=1) + "\n", overwrite)
             console.print(f"figures: {out}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import skops.io
 
-#: Types of these packages are rebuilt without asking; all others are named and refused.
+#: Classes of these packages are rebuilt without asking; all else is named and refused, functions of theirs too (numpy.load).
 TRUSTED_PACKAGES = ("sterna.", "sklearn.", "numpy.", "scipy.", "pandas.")
 
 
@@ -76,7 +77,7 @@ def load(path: str | Path, trusted: list[str] | None = None) -> Any:
         unknown = skops.io.get_untrusted_types(file=path)
     except Exception as error:
         raise ValueError(f"{path} is not a skops model file ({type(error).__name__}); pickles are never loaded") from error
-    ours = [name for name in unknown if name.startswith(TRUSTED_PACKAGES)]
+    ours = [name for name in unknown if name.startswith(TRUSTED_PACKAGES) and _is_class(name)]
     foreign = sorted(set(unknown) - set(ours) - set(trusted or []))
     if foreign:
         raise ValueError(
@@ -84,6 +85,14 @@ def load(path: str | Path, trusted: list[str] | None = None) -> Any:
             "otherwise do not use this file"
         )
     return skops.io.load(path, trusted=[*ours, *(trusted or [])])
+
+
+def _is_class(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    try:
+        return "__main__" not in module and isinstance(getattr(importlib.import_module(module), attribute, None), type)
+    except ImportError:
+        return False
 
 
 def _model_file(path: Path) -> Path:

@@ -96,6 +96,17 @@ def test_fingerprints_are_the_same_in_another_process(capsys):
     assert len(set(ours.split())) == 3 * (3 + 1)  # each source, and a target of each form
 
 
+def test_fingerprints_know_one_zero_and_one_missing_value():
+    found = set()
+    for zero, missing in ((0.0, np.nan), (-0.0, -np.nan)):
+        X = np.array([[zero, 1.0], [2.0, missing]])
+        for form in (X, pd.DataFrame(X, columns=["u", "v"])):
+            domains = Domains({"a": (form, [0, 1])}, {"t": (form, None)}, keep=["u"] if form is not X else ())
+            found.add((domains.kind, domains.fingerprint(domains.target)))
+            assert any(finding.code == "leakage" for finding in domains.findings)
+    assert len(found) == 2
+
+
 def test_fingerprints_do_not_confuse_labels_and_names():
     X = np.eye(2)
     pairs = [(["u\nv", "w"], ["u", "v\nw"]), (["1", "2"], [1, 2]), (["None", "v"], [None, "v"])]

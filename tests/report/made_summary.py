@@ -119,13 +119,8 @@ def places(names, n=180, seed=1):
     return out
 
 
-HOSPITAL_COLUMNS = [
-    "age",
-    "creatinine",
-    "length_of_stay_days",
-    "ward",
-    "haemoglobin",
-    "sodium",
+HOSPITAL_COLUMNS = ["age", "creatinine", "length_of_stay_days", "ward", "haemoglobin", "sodium"]
+HOSPITAL_COLUMNS += [
     "number_of_earlier_admissions",
     "admission_type",
     "systolic_blood_pressure",

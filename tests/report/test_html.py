@@ -200,6 +200,30 @@ def test_few_labels(make):
         assert domain["fingerprint"] in whole
 
 
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("it is the best", "Handed over because it is the best."),
+        ("CORAL: it is the best.", "Handed over because it is the best."),
+        ("Nothing else ran.", "Nothing else ran."),
+    ],
+)
+def test_the_reason_is_one_sentence(make, reason, sentence):
+    summary = make("few_labels")
+    summary["best"]["reason"] = reason
+    assert sentence in Page(to_html(summary)).texts("p")
+
+
+def test_nothing_is_said_twice(make):
+    """A power sentence that the verdict holds already is left out, and its heading where nothing is left below it."""
+    summary = make("unsupervised")
+    summary["verdict"]["sentence"] += " " + summary["power"]["sentence"]
+    summary["power"]["curve"] = []
+    text = Page(to_html(summary)).find("section", id="source")[0]["text"]
+    assert text.count(summary["power"]["sentence"]) == 1
+    assert "What it would take" not in text
+
+
 def test_words_differ_in_shape_and_text(make):
     """Not by colour only: every word has its own path."""
     text = to_html(make("few_labels"))

@@ -100,8 +100,8 @@ def test_equal_weights_under_a_shift_are_a_warning_and_without_one_they_are_not(
 @each_reweighter
 def test_units_of_features_do_not_matter(cls, curved):
     X, y, sample_domain, _, _ = curved(0, n=100)
-    weights = cls().fit(X, y, sample_domain=sample_domain).weights_
-    other = cls().fit(X * [1e4, 1e-3], y, sample_domain=sample_domain).weights_
+    weights = cls(random_state=0).fit(X, y, sample_domain=sample_domain).weights_
+    other = cls(random_state=0).fit(X * [1e4, 1e-3], y, sample_domain=sample_domain).weights_
     np.testing.assert_allclose(other, weights, rtol=1e-3, atol=1e-3)
 
 
@@ -109,9 +109,9 @@ def test_units_of_features_do_not_matter(cls, curved):
 def test_sparse_rows_give_the_weights_of_dense_ones(cls, curved):
     X, y, sample_domain, _, _ = curved(0, n=100)
     X = np.hstack([X * (np.abs(X) > 0.5), np.zeros((200, 1))])
-    dense = cls().fit(X, y, sample_domain=sample_domain)
+    dense = cls(random_state=0).fit(X, y, sample_domain=sample_domain)
     for kind in (csr_matrix, csr_array):
-        sparse = cls().fit(kind(X), y, sample_domain=sample_domain)
+        sparse = cls(random_state=0).fit(kind(X), y, sample_domain=sample_domain)
         np.testing.assert_allclose(sparse.weights_, dense.weights_, rtol=1e-2, atol=1e-2)
         np.testing.assert_array_equal(sparse.predict(kind(X)), dense.predict(X))
 
@@ -120,23 +120,23 @@ def test_sparse_rows_give_the_weights_of_dense_ones(cls, curved):
 def test_single_precision_is_close_to_double(cls, curved):
     X, y, sample_domain, _, _ = curved(0, n=100)
     X = X.astype(np.float32)
-    weights = cls().fit(X, y, sample_domain=sample_domain).weights_
-    np.testing.assert_allclose(weights, cls().fit(X.astype(float), y, sample_domain=sample_domain).weights_, atol=2e-2)
+    weights = cls(random_state=0).fit(X, y, sample_domain=sample_domain).weights_
+    np.testing.assert_allclose(weights, cls(random_state=0).fit(X.astype(float), y, sample_domain=sample_domain).weights_, atol=2e-2)
 
 
 @each_reweighter
 def test_a_constant_column_changes_nothing(cls, curved):
     X, y, sample_domain, _, _ = curved(0, n=100)
     constant = np.full((200, 1), 1e6)
-    weights = cls().fit(np.hstack([X, constant]), y, sample_domain=sample_domain).weights_
-    np.testing.assert_allclose(weights, cls().fit(X, y, sample_domain=sample_domain).weights_, rtol=1e-3, atol=1e-3)
+    weights = cls(random_state=0).fit(np.hstack([X, constant]), y, sample_domain=sample_domain).weights_
+    np.testing.assert_allclose(weights, cls(random_state=0).fit(X, y, sample_domain=sample_domain).weights_, rtol=1e-3, atol=1e-3)
 
 
 @each_reweighter
 @pytest.mark.filterwarnings("ignore::sterna.CollapseWarning")
 def test_two_rows_and_equal_rows_are_enough(cls):
     for X in (np.array([[0.0], [1.0], [0.5], [1.5]]), np.ones((4, 1))):
-        model = cls(Ridge()).fit(X, [0.0, 1.0, np.nan, np.nan], sample_domain=[1, 1, -2, -2])
+        model = cls(Ridge(), random_state=0).fit(X, [0.0, 1.0, np.nan, np.nan], sample_domain=[1, 1, -2, -2])
         assert np.isfinite(model.weights_).all()
         assert model.weights_.mean() == pytest.approx(1)
 
@@ -146,7 +146,7 @@ def test_no_shift_leaves_most_of_the_sample(cls):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 3))
     y = np.r_[X[:400, 0], np.full(400, np.nan)]
-    model = cls(Ridge()).fit(X, y, sample_domain=np.repeat([1, -2], 400))
+    model = cls(Ridge(), random_state=0).fit(X, y, sample_domain=np.repeat([1, -2], 400))
     assert model.health_["effective_share"] > 0.7
 
 
@@ -170,7 +170,7 @@ def test_recovers_a_cubic_seen_elsewhere(cls, cubic):
     ratios = []
     for seed in range(6):
         X, y, sample_domain, X_test, y_test = cubic(seed)
-        model = cls(Ridge()).fit(X, y, sample_domain=sample_domain)
+        model = cls(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain)
         plain = Ridge().fit(X[sample_domain > 0], y[sample_domain > 0])
         excess = [np.mean((m.predict(X_test) - y_test) ** 2) - 0.04 for m in (model, plain)]
         ratios.append(excess[0] / excess[1])

@@ -22,7 +22,7 @@ def gaussians(n_source, n_target, shift, seed=0, d=2):
 @pytest.mark.parametrize(("n_source", "n_target"), [(2000, 2000), (3000, 300), (300, 3000)])
 def test_finds_the_true_ratio_of_gaussians(n_source, n_target):
     X, y, sample_domain, truth = gaussians(n_source, n_target, 1.0)
-    model = DomainClassifierRatio(Ridge()).fit(X, y, sample_domain=sample_domain)
+    model = DomainClassifierRatio(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain)
     np.testing.assert_allclose(np.log(model.weights_), np.log(truth / truth.mean()), atol=0.4)
     assert np.mean(np.abs(np.log(model.weights_ * truth.mean() / truth))) < 0.15
     assert model.health_["mean_ratio"] == pytest.approx(1, abs=0.15)
@@ -57,7 +57,7 @@ def test_a_classifier_that_overfits_is_calibrated():
     """Forests of full trees are sure of rows they have seen; held out and calibrated, their ratio has the right spread."""
     X, y, sample_domain, truth = gaussians(600, 600, 1.0)
     forest = RandomForestClassifier(50, random_state=0)
-    model = DomainClassifierRatio(Ridge(), domain_classifier=forest).fit(X, y, sample_domain=sample_domain)
+    model = DomainClassifierRatio(Ridge(), domain_classifier=forest, random_state=0).fit(X, y, sample_domain=sample_domain)
     assert 0 < model.health_["calibration_slope"] < 0.9
     assert np.corrcoef(np.log(model.weights_), np.log(truth))[0, 1] > 0.45
     assert model.health_["mean_ratio"] == pytest.approx(1, abs=0.2)
@@ -65,21 +65,21 @@ def test_a_classifier_that_overfits_is_calibrated():
 
 def test_equal_domains_give_equal_weights():
     X, y, sample_domain, _ = gaussians(500, 500, 0.0, d=30)
-    model = DomainClassifierRatio(Ridge()).fit(X, y, sample_domain=sample_domain)
+    model = DomainClassifierRatio(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain)
     assert model.health_["effective_share"] > 0.95
 
 
 def test_penalty_follows_the_data():
     X, y, sample_domain, _ = gaussians(60, 60, 0.3, d=60)
-    weak = DomainClassifierRatio(Ridge()).fit(X, y, sample_domain=sample_domain).C_
+    weak = DomainClassifierRatio(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain).C_
     X, y, sample_domain, _ = gaussians(1000, 1000, 1.5, d=2)
-    assert weak < DomainClassifierRatio(Ridge()).fit(X, y, sample_domain=sample_domain).C_
+    assert weak < DomainClassifierRatio(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain).C_
 
 
 def test_separable_domains_are_a_warning():
     X, y, sample_domain, _ = gaussians(200, 200, 12.0)
     with pytest.warns(CollapseWarning, match="apart nearly without error"):
-        model = DomainClassifierRatio(Ridge(), max_weight=10.0).fit(X, y, sample_domain=sample_domain)
+        model = DomainClassifierRatio(Ridge(), max_weight=10.0, random_state=0).fit(X, y, sample_domain=sample_domain)
     assert model.health_["domain_auc"] > 0.99
     assert np.isfinite(model.weights_).all()
 
@@ -87,7 +87,7 @@ def test_separable_domains_are_a_warning():
 def test_max_weight_cuts_the_ratio_before_scaling():
     X, y, sample_domain, _ = gaussians(1000, 1000, 1.5)
     free, cut = (
-        DomainClassifierRatio(Ridge(), max_weight=limit).fit(X, y, sample_domain=sample_domain) for limit in (None, 2.0)
+        DomainClassifierRatio(Ridge(), max_weight=limit, random_state=0).fit(X, y, sample_domain=sample_domain) for limit in (None, 2.0)
     )
     ratio = free.weights_ * free.health_["mean_ratio"]
     expected = np.minimum(ratio, 2)
@@ -98,10 +98,10 @@ def test_max_weight_cuts_the_ratio_before_scaling():
 
 def test_one_target_row_is_refused():
     with pytest.raises(ValueError, match="two rows of each domain, got 3 of source, 1 of target"):
-        DomainClassifierRatio(Ridge()).fit(np.eye(4), [0.0, 1.0, 2.0, np.nan], sample_domain=[1, 1, 1, -2])
+        DomainClassifierRatio(Ridge(), random_state=0).fit(np.eye(4), [0.0, 1.0, 2.0, np.nan], sample_domain=[1, 1, 1, -2])
 
 
 def test_many_rows_choose_the_penalty_on_a_sample():
     X, y, sample_domain, truth = gaussians(12_000, 12_000, 1.0)
-    model = DomainClassifierRatio(Ridge()).fit(X, y, sample_domain=sample_domain)
+    model = DomainClassifierRatio(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain)
     assert np.mean(np.abs(np.log(model.weights_ * truth.mean() / truth))) < 0.05

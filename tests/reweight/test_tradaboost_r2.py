@@ -116,7 +116,7 @@ def test_constant_labels_and_few_rows():
         model = TrAdaBoostR2(DecisionTreeRegressor()).fit(X, [3.0, 3.0, 3.0], sample_domain=sample_domain)
     np.testing.assert_array_equal(model.predict(X), 3.0)
     with pytest.warns(CollapseWarning, match="no better than chance"):
-        model = TrAdaBoostR2(LinearRegression()).fit(X, [0.0, 1.0, 5.0], sample_domain=sample_domain)
+        model = TrAdaBoostR2(LinearRegression(), initial_target_share=0.2).fit(X, [0.0, 1.0, 5.0], sample_domain=sample_domain)
     assert np.isfinite(model.predict(X)).all()
 
 

@@ -37,6 +37,9 @@ class FeatureTransfer(Aligner):
     ----------
     components_ : ndarray of shape (n_features, n_components)
         Applied to centred features.
+    relevance_ : ndarray of shape (n_components,)
+        Standard deviation of each component on the source: the root of the label's variance that it explains, as a share of
+        the best one's.
     source_mean_ : ndarray of shape (n_features,)
     estimator_ : estimator
         The head.
@@ -49,7 +52,7 @@ class FeatureTransfer(Aligner):
     Notes
     -----
     PLS for regression, PLS on class indicators for classification, with features standardised by the source. The components
-    have variance 1 on the source. The head is trained on the labelled target rows alone; on the projected source rows where
+    are scaled by their relevance, so that the head's penalty trusts the directions that mattered in the source first. The head is trained on the labelled target rows alone; on the projected source rows where
     no target label is known; and on both where a class of the source has no labelled target row, since such a head could not
     predict it. Several sources are taken as one. Time O(n d k) for a few dozen passes; memory two copies of the source.
 
@@ -64,9 +67,9 @@ class FeatureTransfer(Aligner):
     >>> from sklearn.linear_model import Ridge
     >>> from sterna.align import FeatureTransfer
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(210, 50)); signal = X[:, :5].sum(axis=1)
-    >>> y = np.r_[signal[:200], 7 - 2 * signal[200:]]
-    >>> model = FeatureTransfer(Ridge(), n_components=1).fit(X, y, sample_domain=np.repeat([1, -2], [200, 10]))
+    >>> X = rng.normal(size=(510, 50)); signal = X[:, :5].sum(axis=1)
+    >>> y = np.r_[signal[:500], 7 - 2 * signal[500:]]
+    >>> model = FeatureTransfer(Ridge(0.1)).fit(X, y, sample_domain=np.repeat([1, -2], [500, 10]))
     >>> new = rng.normal(size=(100, 50))
     >>> model.score(new, 7 - 2 * new[:, :5].sum(axis=1)) > 0.9
     True
@@ -93,13 +96,17 @@ class FeatureTransfer(Aligner):
         scale = np.where(deviation > rounding, deviation, 1.0)
         Y = self._responses(data.y_source)
         rotations = _directions(centred / scale, Y, max(1, min(self.n_components, n - 1, d)))
-        scores = centred @ (rotations / scale[:, None])
-        length = scores.std(axis=0)
+        scores = centred @ (rotations / scale[:, None])  # orthogonal columns
+        length = np.linalg.norm(scores, axis=0)
         keep = length > 1e-8 * length.max()
         keep[0] = True
         length[0] = length[0] or 1.0
-        self.components_ = (rotations / scale[:, None] / np.where(keep, length, 1.0))[:, keep]  # (n_features, k)
-        self.health_.update(n_components=int(keep.sum()), source_r2=_explained(scores[:, keep], Y))
+        link = scores[:, keep].T @ (Y - Y.mean(axis=0)) / length[keep, None]  # (k, n_responses)
+        explained = np.sum(link**2, axis=1)
+        total = np.sum((Y - Y.mean(axis=0)) ** 2)
+        self.relevance_ = np.sqrt(explained / explained.max()) if total else np.ones(len(explained))
+        self.components_ = (rotations / scale[:, None])[:, keep] * (np.sqrt(n) * self.relevance_ / length[keep])
+        self.health_.update(n_components=int(keep.sum()), source_r2=float(explained.sum() / total) if total else 1.0)
 
     def _responses(self, y: Array) -> Array:
         """The labels as numbers: themselves, or one indicator column for each class; shape (n_samples, n_responses)."""
@@ -131,11 +138,3 @@ def _directions(Z: Array, Y: Array, n_components: int) -> Array:
         # Of a residual that is used up and of power iterations on tied directions: both leave usable components.
         warnings.simplefilter("ignore")
         return PLSRegression(n_components, scale=False).fit(Z, Y).x_rotations_
-
-
-def _explained(scores: Array, Y: Array) -> float:
-    """The share of the variance of Y that a linear fit on centred, orthogonal scores explains."""
-    centred = Y - Y.mean(axis=0)
-    total = np.sum(centred**2)
-    fitted = scores.T @ centred / np.maximum(np.sum(scores**2, axis=0), 1e-300)[:, None]  # (k, n_responses)
-    return float(np.sum((scores @ fitted) ** 2) / total) if total else 1.0

@@ -27,8 +27,8 @@ class JDA(MMDProjection):
         The base estimator, which also gives the pseudo-labels; None is `LogisticRegression(max_iter=1000)`. The paper takes
         `KNeighborsClassifier(1)`.
     n_components : int, default=None
-        Components kept, at most the rank of the data. None: 30, and of these only the ones in which the means differ by less
-        than 0.3 standard deviations or three standard errors (with as many components as features, nothing is left out).
+        Components kept, at most the rank of the data. None: 30; where the rank is no more than that and all would be kept,
+        only the components in which the means differ by less than 0.3 standard deviations or three standard errors.
     max_iter : int, default=10
         Rounds at most; it ends early once no pseudo-label changes.
     regularization : float, default=1.0
@@ -84,12 +84,12 @@ class JDA(MMDProjection):
     >>> import numpy as np
     >>> from sterna.align import JDA
     >>> rng = np.random.default_rng(0)
-    >>> ys, yt = rng.integers(2, size=(2, 200))
-    >>> Xs = rng.normal(size=(200, 2)) + 4 * ys[:, None] * [1, 0]
-    >>> Xt = rng.normal(size=(200, 2)) + 4 * yt[:, None] * [1, 1] + [2, -3]
-    >>> X, y = np.vstack([Xs, Xt]), np.r_[ys, np.full(200, -1)]
-    >>> model = JDA().fit(X, y, sample_domain=np.repeat([1, -2], 200))
-    >>> model.health_["converged"], model.score(Xt, yt) > 0.9
+    >>> ys, yt = rng.choice([-1, 1], size=(2, 300))
+    >>> Xs = rng.normal(size=(300, 2)) + 2 * ys[:, None] * [1, 1]
+    >>> Xt = rng.normal(size=(300, 2)) + 2 * yt[:, None] * [1, -0.4]
+    >>> X, y = np.vstack([Xs, Xt]), np.r_[ys, np.full(300, np.nan)]
+    >>> model = JDA().fit(X, y, sample_domain=np.repeat([1, -2], 300))
+    >>> model.health_["converged"], bool(model.score(Xt, yt) > 0.95)
     (True, True)
     """
 

@@ -215,7 +215,7 @@ class MMDProjection(Aligner):
         V = leading_directions(basis, E, self.regularization, self.n_components or _MAX_COMPONENTS)
         mean = basis.mean @ basis.vectors @ V
         variances = np.sum((basis.norms[:, None] * V) ** 2, axis=0) / basis.n_rows - mean**2
-        if self.n_components is None:
+        if self.n_components is None and len(basis.norms) <= _MAX_COMPONENTS:  # else directions are left out already
             keep = _not_shifted(contrasts, basis.vectors @ V / np.sqrt(variances))
             V, mean, variances = V[:, keep], mean[keep], variances[keep]
         factor = 1 / np.sqrt(np.mean(variances))  # one for all components

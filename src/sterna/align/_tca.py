@@ -21,8 +21,8 @@ class TCA(MMDProjection):
     estimator : estimator, default=None
         The base estimator; None is `LogisticRegression(max_iter=1000)`.
     n_components : int, default=None
-        Components kept, at most the rank of the data. None: 30, and of these only the ones in which the means differ by less
-        than 0.3 standard deviations or three standard errors (with as many components as features, nothing is left out).
+        Components kept, at most the rank of the data. None: 30; where the rank is no more than that and all would be kept,
+        only the components in which the means differ by less than 0.3 standard deviations or three standard errors.
     regularization : float, default=1.0
         Penalty on the length of the directions; rows are first scaled to a mean squared length of 1 and the MMD matrix to a
         Frobenius norm of 1, so that the value has one meaning for any data.

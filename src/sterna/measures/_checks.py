@@ -41,7 +41,9 @@ def _features(name: str, X: Any) -> Any:
     else:
         X = values = _numbers(name, X)
     if X.shape[0] < 2 or X.shape[1] < 1:
-        raise ValueError(f"{name} has {X.shape[0]} rows and {X.shape[1]} columns; a measure needs two rows and a column or more")
+        raise ValueError(
+            f"{name} has {X.shape[0]} rows and {X.shape[1]} columns; a measure needs two rows and a column or more"
+        )
     if not np.all(np.isfinite(values)):
         raise ValueError(
             f"{name} holds NaN or infinite values; impute them first, for instance with sterna.domains.TablePreprocessor"
@@ -64,11 +66,11 @@ def _numbers(name: str, X: Any) -> Array:
 
 def check_table(name: str, table: Any) -> Any:
     """A DataFrame, a csc matrix or a float array of one row or more; missing values are allowed."""
+    X: Any = table
     if isinstance(table, pd.DataFrame):
         twice = table.columns[table.columns.duplicated()]
         if len(twice):
             raise ValueError(f"{name} has two columns named {twice[0]!r}; rename one")
-        X = table
     elif sparse.issparse(table):
         X = sparse.csc_array(table, dtype=np.float64)
     else:

@@ -123,11 +123,11 @@ def _block(source: Array, target: Array) -> tuple[Array, ...]:
     m, n = len(source), len(target)
     stack = np.concatenate([source, target])  # (m + n, width)
     order = np.argsort(stack, axis=0)  # NaN comes last, beyond every number
-    steps = np.where(order < m, 1 / m, -1 / n)
+    steps = np.where(order < m, n, -m)  # whole numbers, in units of 1 / (m n), add up exactly
     ordered = np.take_along_axis(stack, order, axis=0)
     new = ~((ordered[1:] == ordered[:-1]) | (np.isnan(ordered[1:]) & np.isnan(ordered[:-1])))  # a larger value follows
-    gaps = np.where(new, np.abs(np.cumsum(steps, axis=0)[:-1]), 0.0)
-    distance = np.minimum(gaps.max(axis=0, initial=0.0), 1.0)
+    gaps = np.where(new, np.abs(np.cumsum(steps, axis=0)[:-1]), 0)
+    distance = gaps.max(axis=0) / (m * n)
     p_value = kstwobign.sf(np.sqrt(m * n / (m + n)) * distance)
     n_cuts = new.sum(axis=0)
     share = (gaps.argmax(axis=0) + 1) / (m + n)  # of the rows below the cut where the distance is
@@ -151,9 +151,7 @@ def _means(X: Array) -> Array:
 def _of_words(column: str, source: pd.Series, target: pd.Series, rng: Any) -> dict[str, Any]:
     words = [part.astype(object).where(part.notna(), "(missing)").astype(str) for part in (source, target)]
     codes, categories = pd.factorize(pd.concat(words, ignore_index=True))
-    counts = np.stack(
-        [np.bincount(part, minlength=len(categories)) for part in (codes[: len(source)], codes[len(source) :])]
-    )
+    counts = np.stack([np.bincount(part, minlength=len(categories)) for part in (codes[: len(source)], codes[len(source) :])])
     rare = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum() < 5
     tested = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
     p_value, _ = shares_p_value(tested, rng)

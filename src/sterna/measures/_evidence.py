@@ -1,165 +1,262 @@
-"""Tests that tell one kind of shift from another."""
+"""What was found out about two domains: the numbers that the kind of shift is read from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.stats import f as f_distribution
-from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from scipy import sparse
+from scipy.stats import ttest_rel
 
 from sterna.domains._stack import Array
-from sterna.measures._source_model import Seen, losses
+from sterna.measures._domain_auc import DomainAUC
+from sterna.measures._domain_scores import DomainScores, domain_scores
+from sterna.measures._label_shift import LabelShift
+from sterna.measures._mmd import MMD
+from sterna.measures._overlap import Overlap
+from sterna.measures._relation import MIN_LABELS, Labelled, given_label_p_value, label_weight, relation_p_value
+from sterna.measures._sample import Sample
+from sterna.measures._source_model import (
+    Seen,
+    SourceModel,
+    errors,
+    estimated_shares,
+    losses,
+    source_model,
+    with_shares,
+)
 
-#: Fewer labelled target rows than this are too few for any test of the relation between features and label.
-MIN_LABELS = 10
-
-
-def regressions_differ(
-    response_source: Array, design_source: Array, response_target: Array, design_target: Array, weight: Array | None = None
-) -> float:
-    """The p-value of "both domains have the same regression of the response on the design".
-
-    The model with all interactions of the domain: one least-squares fit a domain, and a Wald test of the difference of their
-    coefficients with covariances that allow for any variance of the response (HC3), against the F distribution.
-
-    Parameters
-    ----------
-    response_source : ndarray of shape (n_source,)
-    design_source : ndarray of shape (n_source, n_terms)
-    response_target : ndarray of shape (n_target,)
-    design_target : ndarray of shape (n_target, n_terms)
-    weight : ndarray of shape (n_source,), default=None
-        Density ratios, which make the source look like the target; None: all 1.
-
-    Returns
-    -------
-    float
-        1.0 where there are too few rows to tell.
-    """
-    weight = np.ones(len(response_source)) if weight is None else weight
-    slopes, covariances = zip(
-        _least_squares(response_source, design_source, weight),
-        _least_squares(response_target, design_target, np.ones(len(response_target))),
-        strict=True,
-    )
-    covariance = covariances[0] + covariances[1]
-    rank = int(np.linalg.matrix_rank(covariance, hermitian=True))
-    n_rows = min(weight.sum() ** 2 / (weight**2).sum(), len(response_target))
-    if rank == 0 or n_rows - rank < 3:
-        return 1.0
-    gap = slopes[1] - slopes[0]
-    wald = float(gap @ np.linalg.pinv(covariance, hermitian=True) @ gap)
-    return float(f_distribution.sf(wald / rank, rank, n_rows - rank))
-
-
-def _least_squares(response: Array, design: Array, weight: Array) -> tuple[Array, Array]:
-    """Coefficients, shape (n_terms,), and their HC3 covariance, shape (n_terms, n_terms)."""
-    weighted = design * weight[:, None]
-    inverse = np.linalg.pinv(design.T @ weighted, hermitian=True)
-    slopes = inverse @ (weighted.T @ response)
-    leverage = np.einsum("ij,jk,ik->i", design, inverse, weighted)
-    residual = (response - design @ slopes) / (1 - np.clip(leverage, 0, 0.9))
-    meat = weighted.T * residual**2 @ weighted
-    return slopes, inverse @ meat @ inverse
+#: A difference of the features whose area under the curve is below this is called slight and names no shift.
+SLIGHT = 0.55
+#: With fewer source rows left than this, the relation of features and label cannot be compared where the target lies.
+MIN_EFFECTIVE = 30
+N_TESTS = 4
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The rows of one domain whose labels are known, as the source model sees them."""
+class Evidence:
+    """What the tests found; None where a test could not be made."""
 
-    seen: Seen
-    y: Array  # (n_labelled,) class numbers or values
+    level: float  # of the whole; each of the tests that name a kind has a quarter of it
+    auc: DomainAUC
+    auc_low: float  # the lower bound at the level of one test
+    mmd: MMD
+    overlap: Overlap
+    label: LabelShift | None
+    n_labels: int = 0
+    informative: bool = False  # whether the features tell of the label in the source
+    p_relation: float | None = None
+    p_relation_shares: float | None = None  # with class probabilities corrected for the target's class shares
+    p_relation_aligned: float | None = None  # with the target's columns on the source's means and spreads
+    p_given_label: float | None = None
+    error_source: float | None = None
+    error_weighted: float | None = None
+    error_target: float | None = None
+    error_aligned: float | None = None
+    p_aligned_better: float | None = None
+    p_aligned_worse: float | None = None
+    auc_aligned: DomainAUC | None = None
+    spread_ratio: float = 1.0  # of the median column
+    mean_distance: float = 0.0  # of the median column, in standard deviations
+    shares: Array | None = None  # of the classes in an unlabelled target, if label shift were all
+    auc_matched: DomainAUC | None = None  # once the source has these shares
+
+    @property
+    def test_level(self) -> float:
+        """The level of one test."""
+        return self.level / N_TESTS
+
+    @property
+    def features_differ(self) -> bool:
+        """Whether the features differ, and not slightly."""
+        return (self.auc_low > 0.5 or self.mmd.p_value <= self.test_level) and self.auc.value >= SLIGHT
+
+    @property
+    def labels_differ(self) -> bool:
+        """Whether the labels are distributed differently."""
+        return self.label is not None and self.label.p_value <= self.test_level
+
+    @property
+    def alike_given_label(self) -> bool:
+        """Whether there is no sign that rows of one label have other features in the target."""
+        return self.p_given_label is None or self.p_given_label > self.test_level
+
+    @property
+    def label_explains(self) -> bool:
+        """Whether the labels differ and label shift is not contradicted.
+
+        It is where rows of one label look different; and where the relation changed while the features did not in the least,
+        although they tell of the label: other shares of it would have changed them.
+        """
+        features_alike = self.auc.low <= 0.5 and self.mmd.p_value > self.level
+        contradicted = self.relation_differs and features_alike and self.informative
+        return self.labels_differ and self.alike_given_label and not contradicted
+
+    @property
+    def relation_differs(self) -> bool:
+        """Whether the label depends otherwise on the features as they stand."""
+        return self.p_relation is not None and self.p_relation <= self.test_level
+
+    @property
+    def comparable(self) -> bool:
+        """Whether enough source rows lie where the target lies to compare what the label depends on."""
+        return not self.features_differ or self.overlap.n_effective >= MIN_EFFECTIVE
+
+    @property
+    def shares_explain(self) -> bool:
+        """Whether other class shares (or another distribution of the label) are all that changed in the relation."""
+        return self.p_relation_shares is None or self.p_relation_shares > self.test_level
+
+    @property
+    def matched_alike(self) -> bool:
+        """Whether class shares that were estimated without labels explain the features."""
+        return self.auc_matched is not None and self.auc_matched.value - 0.5 < (self.auc.value - 0.5) / 3
+
+    @property
+    def alignment_removes(self) -> bool:
+        """Whether giving the columns of both domains the same mean and spread removes half of the difference or more."""
+        return self.auc_aligned is not None and self.auc_aligned.value - 0.5 <= (self.auc.value - 0.5) / 2
 
 
-def relation_p_value(source: Labelled, target: Labelled, n_classes: int | None, weight: Array | None) -> float:
-    """The p-value of "the label depends on the features in the same way in both domains".
+def gather(
+    sample: Sample, scores: DomainScores, distance: MMD, label: LabelShift | None, confidence: float, rng: Any
+) -> Evidence:
+    """Make all tests that the sample allows.
 
-    Two tests, Bonferroni: does the source model lose more (or less) on the target than held out on the source; do its residuals
-    depend otherwise on its prediction and on the columns that matter most. The source is weighted to look like the target,
-    so that a source model that errs more only because the target lies elsewhere is not held against the relation.
+    Parameters
+    ----------
+    sample : Sample
+    scores : DomainScores
+        Of the sample.
+    distance : MMD
+    label : LabelShift or None
+        None without target labels.
+    confidence : float
+    rng : RandomState
+
+    Returns
+    -------
+    Evidence
     """
-    classes = n_classes is not None
-    loss = [losses(domain.seen, domain.y, classes) for domain in (source, target)]
-    ones = [np.ones((len(part), 1)) for part in loss]
-    p_loss = regressions_differ(loss[0], ones[0], loss[1], ones[1], weight)
-    top = _columns_that_matter(source, min(8, len(target.y) // 15))
-    # of two classes one residual is the other's negative
-    numbers = range(1, n_classes) if n_classes == 2 else range(n_classes or 1)
-    p_values = []
-    for c in numbers:
-        residuals = [_residual(domain, c, classes) for domain in (source, target)]
-        designs = [_design(domain.seen, c, classes, top) for domain in (source, target)]
-        p_values.append(regressions_differ(residuals[0], designs[0], residuals[1], designs[1], weight))
-    return min(1.0, 2 * p_loss, 2 * len(p_values) * min(p_values))
+    level = 1 - confidence
+    found = Evidence(
+        level,
+        DomainAUC.of(scores, confidence),
+        scores.interval(1 - 2 * level / N_TESTS)[0],
+        distance,
+        Overlap.of(scores, len(sample.y_source)),
+        label,
+        spread_ratio=_scales(sample)[0],
+        mean_distance=_scales(sample)[1],
+    )
+    if found.features_differ and not sparse.issparse(sample.X_source):
+        after = domain_scores(sample.X_source, sample.X_target, rng, align=True)
+        found = replace(found, auc_aligned=DomainAUC.of(after, confidence))
+    kept = _taught_rows(sample)
+    if len(sample.y_source) < MIN_LABELS:
+        return found
+    asks_shares = found.features_differ and sample.taught is not None and len(sample.taught) > 1
+    if len(kept) < MIN_LABELS and not asks_shares:
+        return found
+    model = source_model(sample.X_source, sample.y_source, sample.X_target, sample.n_classes, rng)
+    if len(kept) >= MIN_LABELS:
+        return replace(found, **_with_labels(sample, scores, model, kept, found))
+    return replace(found, **_without_labels(sample, model, confidence, rng))
 
 
-def _columns_that_matter(source: Labelled, n_columns: int) -> Array:
-    """The compact columns that correlate most with the source's label; no target label is read."""
-    columns = source.seen.columns - source.seen.columns.mean(axis=0)
-    spread = columns.std(axis=0)
-    labels = source.y[:, None] == np.unique(source.y) if source.y.dtype.kind in "iu" else source.y[:, None]
-    slopes = np.abs((labels - labels.mean(axis=0)).T @ columns).max(axis=0)
-    return np.argsort(-np.where(spread > 0, slopes / np.where(spread > 0, spread, 1.0), 0.0), kind="stable")[:n_columns]
+def _taught_rows(sample: Sample) -> Array:
+    """Numbers into `y_target` of the rows whose class the source knows."""
+    if sample.taught is None:
+        return np.arange(len(sample.y_target))
+    return np.flatnonzero(np.isin(sample.y_target, sample.taught))
 
 
-def _residual(domain: Labelled, c: int, classes: bool) -> Array:
-    return (domain.y == c) - domain.seen.predicted[:, c] if classes else domain.y - domain.seen.predicted[:, 0]
+def _scales(sample: Sample) -> tuple[float, float]:
+    """By which factor, at least 1, the spread of the median column differs, and by how many standard deviations its mean."""
+    if sparse.issparse(sample.X_source):
+        return 1.0, 0.0
+    spreads = [X.std(axis=0) for X in (sample.X_source, sample.X_target)]
+    varying = (spreads[0] > 1e-9) & (spreads[1] > 1e-9)
+    if not varying.any():
+        return 1.0, 0.0
+    one, other = spreads[0][varying], spreads[1][varying]
+    gap = np.abs(sample.X_source.mean(axis=0) - sample.X_target.mean(axis=0))[varying]
+    return float(np.exp(np.median(np.abs(np.log(one / other))))), float(np.median(gap / np.sqrt((one**2 + other**2) / 2)))
 
 
-def _score(seen: Seen, c: int, classes: bool) -> Array:
-    value = seen.predicted[:, c]
-    return np.log(np.clip(value, 1e-3, None) / np.clip(1 - value, 1e-3, None)) if classes else value
+def _with_labels(sample: Sample, scores: DomainScores, model: SourceModel, kept: Array, found: Evidence) -> dict[str, Any]:
+    y, rows, classes = sample.y_target[kept], sample.labelled[kept], sample.n_classes is not None
+    source, target = Labelled(model.source, sample.y_source), Labelled(model.target[rows], y)
+    ratio = np.minimum(scores.density_ratio()[0], 10.0)
+    weight = ratio / ratio.mean() if found.features_differ and ratio.mean() > 0 else None
+    wrong = errors(source.seen, source.y, classes)
+    result: dict[str, Any] = {
+        "n_labels": len(y),
+        "informative": _informative(source, sample.n_classes),
+        "p_relation": relation_p_value(source, target, sample.n_classes, weight),
+        "p_given_label": given_label_p_value(source, target, (scores.source, scores.target[rows]), sample.n_classes),
+        "error_source": float(wrong.mean()),
+        "error_weighted": None if weight is None else float(np.average(wrong, weights=weight)),
+        "error_target": float(errors(target.seen, y, classes).mean()),
+    }
+    if found.labels_differ:
+        result["p_relation_shares"] = _given_shares(source, target, sample.n_classes)
+    if model.target_aligned is not None and found.features_differ:
+        result |= _aligned(source, target, model.target_aligned[rows], sample.n_classes)
+    return result
 
 
-def _design(seen: Seen, c: int, classes: bool, top: Array) -> Array:
-    score = _score(seen, c, classes)
-    return np.column_stack([np.ones(len(score)), score, seen.columns[:, top]])
-
-
-def label_weight(y_source: Array, y_target: Array, n_classes: int | None) -> Array:
-    """The ratio p_target(y) / p_source(y) for each source row, mean 1: under label shift it turns source rows into target rows.
-
-    Classes: the ratio of shares, half a row added to each class that the source knows. Numbers: exp(a + b y + c y^2), by a
-    logistic regression of the domain on the label, cut at 10.
-    """
-    if n_classes is not None:
-        old, new = (np.bincount(y, minlength=n_classes) for y in (y_source, y_target))
-        weight = ((new + 0.5) / np.where(old > 0, old, 1.0))[y_source]
-        return weight / weight.mean()
-    y = np.concatenate([y_source, y_target])
-    powers = StandardScaler().fit_transform(np.column_stack([y, (y - y.mean()) ** 2]))
-    domain = np.repeat([0, 1], [len(y_source), len(y_target)])
-    tilt = LogisticRegression(class_weight="balanced").fit(powers, domain).decision_function(powers[: len(y_source)])
-    weight = np.minimum(np.exp(tilt), 10.0)
-    return weight / weight.mean()
-
-
-def given_label_p_value(
-    source: Labelled, target: Labelled, domain_odds: tuple[Array, Array], n_classes: int | None
-) -> float:
-    """The p-value of "rows of one label have the same features in both domains", as label shift has it.
-
-    Compared are, class by class (or along the label), the ranks of the domain classifier's score and of the source model's.
-    """
-    weight = label_weight(source.y, target.y, n_classes)
-    classes = n_classes is not None
-    designs = _label_designs(source.y, target.y, n_classes)
-    responses = [domain_odds]
-    numbers = range(1, n_classes) if n_classes == 2 else range(n_classes or 1)
-    responses += [(_score(source.seen, c, classes), _score(target.seen, c, classes)) for c in numbers]
-    p_values = []
-    for one, other in responses:
-        ranks = rankdata(np.concatenate([one, other])) / (len(one) + len(other))
-        p_values.append(regressions_differ(ranks[: len(one)], designs[0], ranks[len(one) :], designs[1], weight))
-    return min(1.0, 2 * p_values[0], 2 * len(p_values[1:]) * min(p_values[1:]))
-
-
-def _label_designs(y_source: Array, y_target: Array, n_classes: int | None) -> list[Array]:
+def _informative(source: Labelled, n_classes: int | None) -> bool:
+    """Whether the source model loses a tenth less than the best constant."""
+    loss = losses(source.seen, source.y, n_classes is not None).mean()
     if n_classes is None:
-        ranks = rankdata(np.concatenate([y_source, y_target])) / (len(y_source) + len(y_target)) - 0.5
-        return [np.vander(part, 3) for part in np.split(ranks, [len(y_source)])]
-    common = [c for c in range(n_classes) if min(np.sum(y_source == c), np.sum(y_target == c)) >= 5]
-    return [np.column_stack([y == c for c in common] or [np.zeros(len(y))]).astype(float) for y in (y_source, y_target)]
+        return bool(loss < 0.9 * np.abs(source.y - np.median(source.y)).mean())
+    shares = np.bincount(source.y, minlength=n_classes) / len(source.y)
+    return bool(loss < 0.9 * -np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+
+
+def _given_shares(source: Labelled, target: Labelled, n_classes: int | None) -> float:
+    """The p-value of "the relation is the same" where label shift is taken out: source rows are weighted by their label."""
+    weight = label_weight(source.y, target.y, n_classes)
+    if n_classes is not None:
+        old = np.bincount(source.y, minlength=n_classes) / len(source.y)
+        new = np.bincount(source.y, weights=weight, minlength=n_classes) / len(source.y)
+        source = Labelled(with_shares(source.seen, old, new), source.y)
+        target = Labelled(with_shares(target.seen, old, new), target.y)
+    return relation_p_value(source, target, n_classes, weight)
+
+
+def _aligned(source: Labelled, target: Labelled, seen: Seen, n_classes: int | None) -> dict[str, Any]:
+    classes = n_classes is not None
+    before, after = losses(target.seen, target.y, classes), losses(seen, target.y, classes)
+    moved = bool(np.any(before != after))
+    return {
+        "p_relation_aligned": relation_p_value(source, Labelled(seen, target.y), n_classes, None),
+        "error_aligned": float(errors(seen, target.y, classes).mean()),
+        "p_aligned_better": float(ttest_rel(after, before, alternative="less").pvalue) if moved else 1.0,
+        "p_aligned_worse": float(ttest_rel(after, before, alternative="greater").pvalue) if moved else 1.0,
+    }
+
+
+def _without_labels(sample: Sample, model: SourceModel, confidence: float, rng: Any) -> dict[str, Any]:
+    """Could class shares explain the features? Estimate them, give the source these shares, and compare once more."""
+    old = np.bincount(sample.y_source, minlength=sample.n_classes or 0) / len(sample.y_source)
+    shares = estimated_shares(model.target, old)
+    if np.abs(shares - old).sum() / 2 < 0.05:
+        return {"shares": shares}
+    rows = _with_class_shares(sample.y_source, shares, rng)
+    if len(rows) < 2 * MIN_LABELS:
+        return {"shares": shares}
+    matched = domain_scores(sample.X_source[rows], sample.X_target, rng)
+    return {"shares": shares, "auc_matched": DomainAUC.of(matched, confidence)}
+
+
+def _with_class_shares(y: Array, shares: Array, rng: Any) -> Array:
+    """As many rows as there are with the class shares `shares`, none twice."""
+    counts = np.bincount(y, minlength=len(shares))
+    wanted = shares > 0.5 / len(y)
+    total = int(np.min(counts[wanted] / shares[wanted]))
+    order = rng.permutation(len(y))
+    rows = [order[y[order] == c][: round(total * share)] for c, share in enumerate(shares)]
+    return np.sort(np.concatenate(rows))

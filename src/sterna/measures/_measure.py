@@ -15,7 +15,8 @@ from sterna.measures._checks import sample_rows
 from sterna.measures._column_drift import column_drift
 from sterna.measures._domain_auc import DomainAUC
 from sterna.measures._domain_scores import domain_scores
-from sterna.measures._kind import gather, kinds
+from sterna.measures._evidence import gather
+from sterna.measures._kind import kinds
 from sterna.measures._label_shift import LabelShift, label_shift
 from sterna.measures._map import domain_map
 from sterna.measures._mmd import MMD, mmd
@@ -160,6 +161,9 @@ def measure(domains: Domains, *, random_state: Any = 0, confidence: float = 0.95
     """
     if not 0.5 <= confidence < 1:
         raise ValueError(f"confidence is {confidence}; give a number from 0.5 up to, but not including, 1")
+    for domain, n_rows in ((domains.sources[0], domains.n_source), (domains.target, len(domains.target.y))):
+        if n_rows < 2:
+            raise ValueError(f"{domain.title} has {n_rows} row; measure needs two rows or more on both sides")
     rng = check_random_state(random_state)
     sample = draw(domains, rng)
     distance = mmd(sample.X_source, sample.X_target, random_state=rng)
@@ -209,7 +213,9 @@ def _drift(domains: Domains, level: float, rng: Any) -> pd.DataFrame:
     rows = sample_rows(len(domains.target.y), MAX_DRIFT_ROWS, rng)
     drift = column_drift(vstack(parts), rows_of(domains.target.X, rows), level=level, random_state=rng)
     if domains.kind != "table":
-        drift["column"] = drift["column"].map(dict(zip((f"x{j}" for j in range(len(domains.columns))), domains.columns, strict=True)))
+        drift["column"] = drift["column"].map(
+            dict(zip((f"x{j}" for j in range(len(domains.columns))), domains.columns, strict=True))
+        )
     return drift
 
 

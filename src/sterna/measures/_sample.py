@@ -81,4 +81,6 @@ def _target_rows(labelled: Array, max_rows: int, rng: Any) -> Array:
 def _numbers(y: Array, classes: Array | None) -> Array:
     if classes is None:
         return y.astype(float)
-    return np.searchsorted(classes, np.array(y.tolist(), dtype=classes.dtype) if len(y) else y.astype(classes.dtype)).astype(int)
+    return np.searchsorted(classes, np.array(y.tolist(), dtype=classes.dtype) if len(y) else y.astype(classes.dtype)).astype(
+        int
+    )

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from sterna.measures._domain_auc import DomainAUC
-from sterna.measures._evidence import MIN_LABELS
-from sterna.measures._kind import Evidence
+from sterna.measures._evidence import Evidence
+from sterna.measures._kind import FEW_LABELS
+from sterna.measures._relation import MIN_LABELS
 
 
 def sentences(found: Evidence, kind: list[str], drift: pd.DataFrame, classes: Any, n_source: int) -> list[str]:
@@ -139,7 +140,7 @@ def _relation(found: Evidence, kind: list[str]) -> str:
     if "concept" in kind:
         return f"This is consistent with concept shift, the label depending otherwise on the features: {compared}."
     if not found.relation_differs:
-        few = " With so few labels only a large change would show." if found.n_labels < 50 else ""
+        few = " With so few labels only a large change would show." if found.n_labels < FEW_LABELS else ""
         return f"{_sign(found.p_relation, found)} of concept shift: {compared}.{few}"
     if "label" in kind:
         return f"No sign of concept shift beyond what label shift explains: {compared}."
@@ -158,7 +159,7 @@ def _sign(p_value: float, found: Evidence) -> str:
 
 def _compared(found: Evidence) -> str:
     weighted = ""
-    if found.error_weighted is not None:
+    if found.error_weighted is not None and found.comparable:
         weighted = f", {_error(found, found.error_weighted)} when weighted to look like the target"
     verb = "errs on" if _is_share(found) else "is off on average by"
     return (
@@ -184,7 +185,10 @@ def _scale(found: Evidence, kind: list[str]) -> str:
     )
     if found.error_aligned is None:
         return text + "."
-    return text + f" and the source model's error on the target goes from {_error(found, found.error_target)} to {_error(found, found.error_aligned)}."
+    return (
+        text
+        + f" and the source model's error on the target goes from {_error(found, found.error_target)} to {_error(found, found.error_aligned)}."
+    )
 
 
 def _support(found: Evidence, kind: list[str], n_source: int) -> str:

@@ -63,7 +63,11 @@ def _label_space(domains: Domains) -> tuple[str, str]:
     seen, new = set(source.tolist()), set(target.tolist()) - set(source.tolist())
     absent, unsure = _absent(source, target)
     if not new and not absent:
-        about = "the same classes" if not unsure else f"the same classes, as far as {len(target)} labels show ({_listed(unsure)} not seen in the target yet)"
+        about = (
+            "the same classes"
+            if not unsure
+            else f"the same classes, as far as {len(target)} labels show ({_listed(unsure)} not seen in the target yet)"
+        )
         return "same", about
     if not seen & set(target.tolist()):
         return "different", f"no class in common: the target has {_listed(new)}, the source {_listed(seen)}"

@@ -67,7 +67,9 @@ def source_model(X_source: Any, y_source: Array, X_target: Any, n_classes: int |
         held_out = [np.flatnonzero(fold == k) for fold in folds]
         test = vstack_views([views[rows] for views, rows in zip(shown, held_out, strict=True)])
         values = predict_numbers(train, y, test)[:, None] if n_classes is None else predict_classes(train, y, test, n_classes)
-        for result, rows, part in zip(predicted, held_out, np.split(values, np.cumsum([len(r) for r in held_out])), strict=False):
+        for result, rows, part in zip(
+            predicted, held_out, np.split(values, np.cumsum([len(r) for r in held_out])), strict=False
+        ):
             result[rows] = part
     seen = [Seen(values, views.compact) for values, views in zip(predicted, shown, strict=True)]
     return SourceModel(seen[0], seen[1], seen[2] if len(seen) > 2 else None)

@@ -103,7 +103,8 @@ class RidgeTransfer(TransferEstimator):
     health_ : dict
         `penalty`; `source_distance`, ||w - w_A|| / ||w_A|| in units of columns of unit variance; `target_share`, the effective
         degrees of freedom spent on leaving the source over those there are (0: the source's coefficients, 1: least
-        squares); `loo_error`, mean squared, and `source_error`, that of the source's model as it is, both on labelled target rows.
+        squares); `loo_error`, mean squared (NaN for a single row), and `source_error`, that of the source's model as it
+        is, both on labelled target rows.
 
     Notes
     -----
@@ -180,6 +181,6 @@ class RidgeTransfer(TransferEstimator):
             "penalty": difference.penalty,
             "source_distance": float(np.linalg.norm(difference.coef) / (np.linalg.norm(source.coef) or 1.0)),
             "target_share": difference.degrees_of_freedom / max(min(shape[0] - 1, shape[1]), 1),
-            "loo_error": difference.loo_error,
+            "loo_error": difference.loo_error if shape[0] > 1 else np.nan,
             "source_error": float(source_error),
         }

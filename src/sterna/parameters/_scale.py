@@ -20,7 +20,7 @@ def moments(X: Any) -> tuple[Array, Array]:
 
 def common_scale(*domains: Any) -> Array:
     """The root of the mean within-domain variance, 1 for columns constant in every domain, shape (n_features,)."""
-    variance = np.mean([moments(X)[1] for X in domains if X.shape[0]], axis=0)
-    size = np.max([np.abs(moments(X)[0]) for X in domains if X.shape[0]], axis=0)
-    constant = variance <= (1e-10 * size) ** 2  # rounding only
+    means, variances = zip(*[moments(X) for X in domains if X.shape[0]], strict=True)
+    variance = np.mean(variances, axis=0)
+    constant = variance <= (1e-10 * np.abs(means).max(axis=0)) ** 2  # rounding only
     return np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))

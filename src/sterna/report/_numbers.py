@@ -52,8 +52,8 @@ def small_amount(value: float | None) -> str:
     """Seconds or megabytes in a table: two decimals below one, one below ten."""
     if value is None:
         return ABSENT
-    if 0 < value < 0.01:
-        return "< 0.01"
+    if value < 0.01:
+        return "< 0.01" if value > 0 else "0"
     return number(value, 2 if value < 1 else 1 if value < 10 else 0)
 
 

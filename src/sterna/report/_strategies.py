@@ -134,7 +134,8 @@ def protocol_sentence(summary: dict[str, Any]) -> str:
     parts = []
     if splits:
         often = f", repeated {repeats} times" if repeats and repeats > 1 else ""
-        parts.append(f"{splits} splits of the labelled target rows{often}")
+        labelled = any(pick(item, "n_labelled") for item in entries(summary, "domains") if pick(item, "role") == "target")
+        parts.append(f"{splits} splits{' of the labelled target rows' if labelled else ''}{often}")
     if protocol.get("planned_splits"):
         parts.append(f"{thing(protocol.get('completed_splits'))} of {thing(protocol['planned_splits'])} splits completed")
     if protocol.get("n_cells"):

@@ -105,9 +105,14 @@ def _power(summary: dict[str, Any], scale: Scale) -> dict[str, Any] | None:
         return None
     steps = [step for step in entries(power, "curve") if pick(step, "n_labels") is not None]
     rows = [(number(step["n_labels"], 0), _size(pick(step, "detectable"), scale)) for step in steps]
+    sentence = pick(power, "sentence")
+    if sentence and sentence in pick(summary, "verdict", "sentence", default=""):
+        sentence = None  # said already
+    if not sentence and not rows:
+        return None
     told = any(pick(row, "difference", "mean") is not None for row in entries(summary, "strategies"))
     heading = "What could have been seen" if told else "What it would take to tell"
-    return {"heading": heading, "sentence": unbroken(pick(power, "sentence")), "rows": rows}
+    return {"heading": heading, "sentence": unbroken(sentence), "rows": rows}
 
 
 def _size(value: float | None, scale: Scale) -> str:

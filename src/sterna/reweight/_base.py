@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sterna.base import CollapseWarning, TransferEstimator, fit_weighted, takes_weights
+from sterna.base import CollapseWarning, TransferEstimator, require_weights
 from sterna.domains._stack import Array, DomainData
 from sterna.reweight._kernel import mean_and_variance
 
@@ -48,8 +48,7 @@ class Reweighter(TransferEstimator):
         raise NotImplementedError
 
     def _fit_domains(self, data: DomainData) -> None:
-        if not takes_weights(base := self._base_estimator()):
-            fit_weighted(base, data.X_source, data.y_source, np.ones(len(data.y_source)))  # refuses, before the work
+        require_weights(self._base_estimator())
         weights = self._weights(data)
         mean = weights.mean()
         if np.isfinite(mean) and mean > 0:

@@ -39,7 +39,7 @@ class DomainClassifierRatio(Reweighter):
         Ratios above it are cut to it, before weights are scaled to mean 1: a little bias for less variance. None: never.
     cv : int, default=5
         Folds of the cross-fitting; fewer where a domain has fewer rows.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws the folds.
 
     Attributes
@@ -100,7 +100,7 @@ class DomainClassifierRatio(Reweighter):
         domain_classifier: Any = None,
         max_weight: float | None = None,
         cv: int = 5,
-        random_state: Any = 0,
+        random_state: Any = None,
     ) -> None:
         self.estimator = estimator
         self.domain_classifier = domain_classifier

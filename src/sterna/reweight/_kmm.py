@@ -49,7 +49,7 @@ class KMM(Reweighter):
         Stop when what is left to gain is proven to be below this share of the possible reduction of the squared discrepancy, or
         below 100 times this share of what the discrepancy would be by chance between samples of one distribution.
     max_steps : int, default=2000
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws the rows for the median distance and for the factor.
 
     Attributes
@@ -116,7 +116,7 @@ class KMM(Reweighter):
         n_components: int | str | None = "auto",
         tol: float = 1e-3,
         max_steps: int = 2000,
-        random_state: Any = 0,
+        random_state: Any = None,
     ) -> None:
         self.estimator = estimator
         self.max_weight = max_weight

@@ -44,7 +44,7 @@ class RuLSIF(Reweighter):
         Folds; fewer where a domain has fewer rows.
     standardize : bool, default=True
         Divide features by their standard deviation over both domains, for the kernel only.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Draws the centres and the folds.
 
     Attributes
@@ -113,7 +113,7 @@ class RuLSIF(Reweighter):
         regularization: float | None = None,
         cv: int = 5,
         standardize: bool = True,
-        random_state: Any = 0,
+        random_state: Any = None,
     ) -> None:
         self.estimator = estimator
         self.alpha = alpha

@@ -56,7 +56,7 @@ class TrAdaBoost(TransferBoosting):
         `LogisticRegression(max_iter=1000)`.
     n_estimators : int, default=10
         N, the most rounds. The rounds from ceil(N/2) on vote.
-    initial_target_share : float, default=0.2
+    initial_target_share : float, default=0.5
         The least share of the initial weight that the target rows have together; 0: all rows weigh the same.
 
     Attributes
@@ -80,8 +80,8 @@ class TrAdaBoost(TransferBoosting):
     e_t / (1 - e_t) with the weighted error e_t on the target. The paper is binary: with K classes beta_t = e_t / ((1 - e_t)
     (K - 1)) as in SAMME, and a round whose error is not below 1 - 1/K ends the boosting. Departures: an error of 0 counts as
     half a row; the vote averages probabilities where the base gives them (h in [0, 1], as the paper writes it), while weights
-    follow hard labels; the target rows start with a fifth of the weight at least (where all rows weigh the same a large source
-    drowns them, with half of the weight a good source is lost in few rounds). Over many rounds the source's weight drifts to 0
+    follow hard labels; the target rows start with half of the weight (where all rows weigh the same, as in the paper, a large
+    source drowns them; set 0 for that where most of the source is known to be right). Over many rounds the source's weight drifts to 0
     even where it is useful (Al-Stouhi and Reddy 2011), so N is small. Cost: N fits of the base.
 
     References
@@ -107,7 +107,7 @@ class TrAdaBoost(TransferBoosting):
     reference = "Dai et al. 2007"
     tasks = ("classification",)
 
-    def __init__(self, estimator: Any = None, *, n_estimators: int = 10, initial_target_share: float = 0.2) -> None:
+    def __init__(self, estimator: Any = None, *, n_estimators: int = 10, initial_target_share: float = 0.5) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.initial_target_share = initial_target_share

@@ -37,7 +37,7 @@ class TrAdaBoostR2(TransferBoosting):
         The base regressor, which must accept `sample_weight`; None is `Ridge()`.
     n_estimators : int, default=10
         N, the most rounds. The rounds from ceil(N/2) on vote.
-    initial_target_share : float, default=0.2
+    initial_target_share : float, default=0.5
         The least share of the initial weight that the target rows have together; 0: all rows weigh the same, as in the paper.
 
     Attributes
@@ -59,7 +59,7 @@ class TrAdaBoostR2(TransferBoosting):
     The adjusted error of a row is |y - h(x)| over the largest of them (the linear loss of AdaBoost.R2); e_t is its weighted
     mean on the target, beta_t = e_t / (1 - e_t); source rows: w <- w beta^error with beta = 1 / (1 + sqrt(2 ln n / N)), target
     rows: w <- w beta_t^-error; a round with e_t >= 0.5 ends the boosting. This is the paper's plain TrAdaBoost.R2 (section
-    4.1), not the two-stage form. Departure: the target rows start with a fifth of the weight at least. Over many rounds the
+    4.1), not the two-stage form. Departure: the target rows start with half of the weight at least. Over many rounds the
     source's weight drifts to 0 even where it is useful, so N is small. Cost: N fits of the base.
 
     References
@@ -82,7 +82,7 @@ class TrAdaBoostR2(TransferBoosting):
     reference = "Pardoe and Stone 2010"
     tasks = ("regression",)
 
-    def __init__(self, estimator: Any = None, *, n_estimators: int = 10, initial_target_share: float = 0.2) -> None:
+    def __init__(self, estimator: Any = None, *, n_estimators: int = 10, initial_target_share: float = 0.5) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.initial_target_share = initial_target_share

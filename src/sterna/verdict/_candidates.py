@@ -134,7 +134,7 @@ def select_strategies(
 def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type]) -> dict[str, Any]:
     if isinstance(chosen, Mapping):
         return dict(chosen)
-    named = {}
+    named: dict[str, Any] = {}
     for item in [chosen] if isinstance(chosen, str) else chosen:
         if isinstance(item, str):
             if item not in known:

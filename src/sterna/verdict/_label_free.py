@@ -12,7 +12,7 @@ from scipy import stats
 from sterna.domains._stack import Array, rows_of
 from sterna.select import collapse_reason, information_maximisation
 from sterna.verdict._cells import Meter, Plan, health_of
-from sterna.verdict._metrics import Truth, find_metric
+from sterna.verdict._metrics import Metric, Truth, find_metric
 from sterna.verdict._splits import folds
 
 N_FOLDS = 5
@@ -76,6 +76,8 @@ def _score_fold(plan: Plan, cell: SourceCell, weights: Array) -> dict[str, Any]:
     scores = {"importance_weighted": _weighted_score(plan, strategy, X_test, labels[test], as_source, weights[test])}
     if plan.domains.task == "classification" and hasattr(strategy, "predict_proba"):
         scores["information_maximisation"] = information_maximisation(strategy.predict_proba(X_target))
+    if not np.all(np.isfinite([*scores.values()])):
+        raise ValueError("its predictions are not finite, so that they cannot be scored")
     return {
         "label_free": scores,
         "collapsed": collapse_reason(prediction, labels, plan.domains.task),
@@ -84,10 +86,15 @@ def _score_fold(plan: Plan, cell: SourceCell, weights: Array) -> dict[str, Any]:
     }
 
 
+def source_metric(plan: Plan) -> Metric:
+    """The metric for held-out source rows: the plan's, or the default of the task where that needs probabilities."""
+    return find_metric(None, plan.domains.task) if plan.metric.needs_probabilities else plan.metric
+
+
 def _weighted_score(plan: Plan, strategy: Any, X: Any, y: Array, as_source: dict[str, Any], weights: Array) -> float:
     """The metric on held-out source rows (those that are predicted as source rows are), weighted towards the target."""
     prediction = strategy.predict(X, **as_source)
-    metric = find_metric(None, plan.domains.task) if plan.metric.needs_probabilities else plan.metric
+    metric = source_metric(plan)
     labels, counts = np.unique(y, return_counts=True)
     shares = dict(zip(labels.tolist(), (counts / len(y)).tolist(), strict=True)) if metric.task == "classification" else {}
     return metric.score(metric.values(strategy, X, Truth(y, shares), prediction), sample_weight=weights)

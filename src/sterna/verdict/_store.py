@@ -29,10 +29,11 @@ class CellStore:
         if folder is None:
             return
         known = folder / "config.json"
-        if known.exists() and not overwrite:
-            _refuse_other(json.loads(known.read_text()), config, folder)
-        elif folder.exists() and any(folder.iterdir()) and not known.exists():
+        there = _read_config(known)
+        if folder.exists() and (not folder.is_dir() or (there is None and any(not path.name.startswith(".") for path in folder.iterdir()))):
             raise FileExistsError(f"{folder} is not empty and not a sterna run; give another folder")
+        if there is not None and not overwrite:
+            _refuse_other(there, config, folder)
         else:
             for cell in (folder / "cells").glob("*.json"):
                 cell.unlink()
@@ -57,14 +58,25 @@ class CellStore:
             write_atomically(self._folder / "cells" / f"{key}.json", text)
 
 
+def _read_config(path: Path) -> dict[str, Any] | None:
+    """The configuration of the run whose file this is, or None where it is no run's."""
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) and {"options", "domains", "versions"} <= config.keys() else None
+
+
 def _refuse_other(known: dict[str, Any], config: dict[str, Any], folder: Path) -> None:
     now = json.loads(json.dumps(config))
-    for name in sorted({*known, *now}):
-        if known.get(name) != now.get(name):
-            raise FileExistsError(
-                f"{folder} holds a comparison with another {name} ({_short(known.get(name))}, now {_short(now.get(name))}); "
-                "give another folder, or overwrite it (--overwrite)"
-            )
+    for part in sorted({*known, *now}):
+        then, later = known.get(part) or {}, now.get(part) or {}
+        for name in sorted({*then, *later}):
+            if then.get(name) != later.get(name):
+                raise FileExistsError(
+                    f"{folder} holds a comparison with another {name} ({_short(then.get(name))}, now {_short(later.get(name))}); "
+                    "give another folder, or overwrite it (--overwrite)"
+                )
 
 
 def _short(value: Any) -> str:

@@ -14,7 +14,7 @@ from sterna.select import importance_weights
 from sterna.verdict._analysis import CONTROL, FLOOR
 from sterna.verdict._cells import Plan, fit_all
 from sterna.verdict._comparison import Comparison
-from sterna.verdict._label_free import N_FOLDS, SourceCell, labels_to_settle, rank_label_free, run_source_cell
+from sterna.verdict._label_free import N_FOLDS, SourceCell, labels_to_settle, rank_label_free, run_source_cell, source_metric
 from sterna.verdict._run import Execution, run_rounds
 from sterna.verdict._store import CellStore
 from sterna.verdict._summary import merge_health, merge_warnings, preprocessing_sentence
@@ -59,7 +59,7 @@ def compare_unsupervised(
     ranked = {name: found for name, found in cells.items() if name not in reasons}
     scores = {name: _mean_scores(found) for name, found in ranked.items()}
     collapsed = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _collapsed(found)}
-    order = rank_label_free(scores, collapsed, plan.metric.greater_is_better)
+    order = rank_label_free(scores, collapsed, source_metric(plan).greater_is_better)
     best = order[0] if order and order[0] not in collapsed else PLAIN
     power = _power(plan, ranked, best, execution.confidence)
     verdicts = _verdicts(plan, best, scores, power, few)
@@ -132,6 +132,8 @@ def _power(plan: Plan, ranked: dict[str, list[dict[str, Any]]], best: str, confi
     rival = PLAIN if best != PLAIN and PLAIN in ranked else others[0]
     task = plan.domains.task
     error = np.mean([cell["label_free"]["importance_weighted"] for cell in ranked[rival]]) if task == "regression" else 0.0
+    if task == "regression" and not error > 0:
+        return None  # a source without noise tells nothing of the target's
     n_labels = labels_to_settle(
         _predictions(ranked[best]),
         _predictions(ranked[rival]),
@@ -153,7 +155,8 @@ def _verdicts(
     settle = f" {power['sentence']}" if power else ""
     source = f"Unproven: {why}, so nothing can be compared with training on the target alone.{settle}"
     estimates = {n: s["importance_weighted"] for n, s in scores.items() if "importance_weighted" in s}
-    level = f" (estimated {plan.metric.name} {amount(estimates[best], plan.metric)})" if best in estimates else ""
+    metric = source_metric(plan)
+    level = f" (estimated {metric.name} {amount(estimates[best], metric)})" if best in estimates else ""
     adapting = (
         f"Unproven: by scores that need no target label, {best} is the most promising{level}; they are guesses, not proof."
     )
