@@ -121,7 +121,9 @@ def test_single_precision_is_close_to_double(cls, curved):
     X, y, sample_domain, _, _ = curved(0, n=100)
     X = X.astype(np.float32)
     weights = cls(random_state=0).fit(X, y, sample_domain=sample_domain).weights_
-    np.testing.assert_allclose(weights, cls(random_state=0).fit(X.astype(float), y, sample_domain=sample_domain).weights_, atol=2e-2)
+    np.testing.assert_allclose(
+        weights, cls(random_state=0).fit(X.astype(float), y, sample_domain=sample_domain).weights_, atol=2e-2
+    )
 
 
 @each_reweighter
@@ -129,7 +131,9 @@ def test_a_constant_column_changes_nothing(cls, curved):
     X, y, sample_domain, _, _ = curved(0, n=100)
     constant = np.full((200, 1), 1e6)
     weights = cls(random_state=0).fit(np.hstack([X, constant]), y, sample_domain=sample_domain).weights_
-    np.testing.assert_allclose(weights, cls(random_state=0).fit(X, y, sample_domain=sample_domain).weights_, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        weights, cls(random_state=0).fit(X, y, sample_domain=sample_domain).weights_, rtol=1e-3, atol=1e-3
+    )
 
 
 @each_reweighter

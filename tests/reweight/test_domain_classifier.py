@@ -87,7 +87,8 @@ def test_separable_domains_are_a_warning():
 def test_max_weight_cuts_the_ratio_before_scaling():
     X, y, sample_domain, _ = gaussians(1000, 1000, 1.5)
     free, cut = (
-        DomainClassifierRatio(Ridge(), max_weight=limit, random_state=0).fit(X, y, sample_domain=sample_domain) for limit in (None, 2.0)
+        DomainClassifierRatio(Ridge(), max_weight=limit, random_state=0).fit(X, y, sample_domain=sample_domain)
+        for limit in (None, 2.0)
     )
     ratio = free.weights_ * free.health_["mean_ratio"]
     expected = np.minimum(ratio, 2)

@@ -122,4 +122,6 @@ def test_blocks_of_rows_do_not_change_the_moments(monkeypatch):
     _, _, (X, y, sample_domain) = data()
     whole = RuLSIF(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain).weights_
     monkeypatch.setattr(module, "blocks", lambda X, b: (slice(i, i + 7) for i in range(0, X.shape[0], 7)))
-    np.testing.assert_allclose(RuLSIF(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain).weights_, whole, rtol=1e-8)
+    np.testing.assert_allclose(
+        RuLSIF(Ridge(), random_state=0).fit(X, y, sample_domain=sample_domain).weights_, whole, rtol=1e-8
+    )

@@ -109,7 +109,7 @@ def test_beats_the_target_alone_where_most_of_the_source_is_right():
     gains = []
     for seed in range(8):
         X, y, sample_domain, X_test, y_test = half_right(seed, m=12, share=0.9)
-        model, alone = (TrAdaBoost(LogisticRegression(), initial_target_share=0), TargetOnly(LogisticRegression())
+        model, alone = TrAdaBoost(LogisticRegression(), initial_target_share=0), TargetOnly(LogisticRegression())
         fitted = [each.fit(X, y, sample_domain=sample_domain).score(X_test, y_test) for each in (model, alone)]
         gains.append(fitted[0] - fitted[1])
     assert np.mean(gains) > 0.02

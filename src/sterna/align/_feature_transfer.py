@@ -52,9 +52,10 @@ class FeatureTransfer(Aligner):
     Notes
     -----
     PLS for regression, PLS on class indicators for classification, with features standardised by the source. The components
-    are scaled by their relevance, so that the head's penalty trusts the directions that mattered in the source first. The head is trained on the labelled target rows alone; on the projected source rows where
-    no target label is known; and on both where a class of the source has no labelled target row, since such a head could not
-    predict it. Several sources are taken as one. Time O(n d k) for a few dozen passes; memory two copies of the source.
+    are scaled by their relevance, so that the head's penalty trusts those that mattered in the source first. The head is
+    trained on the labelled target rows alone; on the projected source rows where no target label is known; and on both where
+    a class of the source has no labelled target row, since such a head could not predict it. Several sources are taken as
+    one. Time O(n d k) for a few dozen passes; memory three copies of the source.
 
     References
     ----------
@@ -90,29 +91,28 @@ class FeatureTransfer(Aligner):
     def _align(self, data: DomainData) -> None:
         self.source_mean_ = data.X_source.mean(axis=0, dtype=np.float64)
         centred = data.X_source - self.source_mean_  # (n_source, n_features)
-        n, d = centred.shape
         deviation = centred.std(axis=0)
-        rounding = 10 * np.finfo(np.float64).eps * abs(self.source_mean_)
-        scale = np.where(deviation > rounding, deviation, 1.0)
+        varies = deviation > 10 * np.finfo(np.float64).eps * abs(self.source_mean_)
+        if not varies.any():
+            raise ValueError("FeatureTransfer got source rows that are all alike; give features that vary")
+        scale = np.where(varies, deviation, 1.0)
         Y = self._responses(data.y_source)
-        rotations = _directions(centred / scale, Y, max(1, min(self.n_components, n - 1, d)))
-        scores = centred @ (rotations / scale[:, None])  # orthogonal columns
+        Y = Y - Y.mean(axis=0)
+        rotations = _rotations(centred / scale, Y, min(self.n_components, len(Y) - 1, varies.sum())) / scale[:, None]
+        scores = centred @ rotations  # (n_source, k), orthogonal columns
         length = np.linalg.norm(scores, axis=0)
-        keep = length > 1e-8 * length.max()
-        keep[0] = True
-        length[0] = length[0] or 1.0
-        link = scores[:, keep].T @ (Y - Y.mean(axis=0)) / length[keep, None]  # (k, n_responses)
-        explained = np.sum(link**2, axis=1)
-        total = np.sum((Y - Y.mean(axis=0)) ** 2)
+        explained = np.sum((scores.T @ Y / length[:, None]) ** 2, axis=1)  # (k,): of the sum of squares of Y
+        total = np.sum(Y**2)
         self.relevance_ = np.sqrt(explained / explained.max()) if total else np.ones(len(explained))
-        self.components_ = (rotations / scale[:, None])[:, keep] * (np.sqrt(n) * self.relevance_ / length[keep])
-        self.health_.update(n_components=int(keep.sum()), source_r2=float(explained.sum() / total) if total else 1.0)
+        self.components_ = rotations * (np.sqrt(len(Y)) * self.relevance_ / length)
+        self.health_.update(n_components=len(length), source_r2=float(explained.sum() / total) if total else 1.0)
 
     def _responses(self, y: Array) -> Array:
         """The labels as numbers: themselves, or one indicator column for each class; shape (n_samples, n_responses)."""
         if not is_classifier(self):
             return np.asarray(y, dtype=np.float64)[:, None]
-        return (y[:, None] == np.unique(y)).astype(np.float64)
+        classes = np.unique(y)
+        return (y[:, None] == (classes[1:] if len(classes) == 2 else classes)).astype(np.float64)
 
     def _fit_domains(self, data: DomainData) -> None:
         self._align(data)
@@ -132,9 +132,14 @@ class FeatureTransfer(Aligner):
         return self._map_source(X)
 
 
-def _directions(Z: Array, Y: Array, n_components: int) -> Array:
-    """The PLS rotations of standardised features, shape (n_features, n_components); zero once the responses are used up."""
+def _rotations(Z: Array, Y: Array, n_components: int) -> Array:
+    """The PLS rotations of standardised features for centred responses, shape (n_features, <= n_components)."""
     with warnings.catch_warnings():
-        # Of a residual that is used up and of power iterations on tied directions: both leave usable components.
+        # Of a residual that is used up and of power iterations on tied directions; the first is seen to here.
         warnings.simplefilter("ignore")
-        return PLSRegression(n_components, scale=False).fit(Z, Y).x_rotations_
+        pls = PLSRegression(max(1, n_components), scale=False).fit(Z, Y)
+        length = np.linalg.norm(pls.x_scores_, axis=0)
+        usable = int(np.sum(length > 1e-6 * length[0]))
+        if 0 < usable < len(length):
+            pls = PLSRegression(usable, scale=False).fit(Z, Y)
+    return pls.x_rotations_ if usable else np.linalg.svd(Z, full_matrices=False)[2][:1].T

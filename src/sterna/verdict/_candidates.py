@@ -145,7 +145,9 @@ def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type]) ->
         else:
             name, strategy = (item.__name__, item()) if isinstance(item, type) else (type(item).__name__, item)
         if name in named and repr(named[name]) != repr(strategy):
-            raise ValueError(f"two strategies are called {name}; name them, for instance {{'a': {named[name]!r}, 'b': {strategy!r}}}")
+            raise ValueError(
+                f"two strategies are called {name}; name them, for instance {{'a': {named[name]!r}, 'b': {strategy!r}}}"
+            )
         named[name] = strategy
     return named
 
@@ -157,7 +159,9 @@ def _refuse_stranger(name: str, strategy: Any) -> None:
             "sterna list, and a base model as estimator"
         )
     if not name or any(mark in name for mark in "/\\\0") or name.startswith("("):
-        raise ValueError(f"a strategy is called {name!r}; its name is part of a file's name: leave out / and \\, and ( at its start")
+        raise ValueError(
+            f"a strategy is called {name!r}; its name is part of a file's name: leave out / and \\, and ( at its start"
+        )
 
 
 def why_not(strategy: Any, domains: Domains, estimator: Any) -> str | None:

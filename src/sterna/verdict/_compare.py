@@ -31,9 +31,10 @@ from sterna.verdict._summary import (
     how_to_reproduce,
     how_to_use,
     preprocessing_sentence,
+    short_repr,
 )
 from sterna.verdict._unsupervised import compare_unsupervised
-from sterna.verdict._words import adaptation_verdict, best_strategy, source_verdict
+from sterna.verdict._words import adaptation_verdict, best_strategy, gap, source_verdict
 
 #: Fewer labelled target rows than this cannot be split into parts that say anything.
 MIN_LABELS = 8
@@ -139,9 +140,9 @@ def compare(
     store = CellStore(folder, config, overwrite)
     shown = sys.stderr.isatty() if progress is None else progress
     execution = Execution(skipped, n_jobs, time_budget, confidence, shown)
-    common = header(domains, chosen_metric) | (_measured(domains, random_state) if with_measure else {})
+    common = header(domains, chosen_metric) | _measured(domains, random_state, with_measure)
     common |= {"use": how_to_use(str(folder) if folder else None), "reproduce": how_to_reproduce(command, options)}
-    about = {"random_state": random_state, "estimator": str(base), "estimator_reason": base_reason}
+    about = {"random_state": random_state, "estimator": short_repr(base), "estimator_reason": base_reason}
     labelled = np.flatnonzero(domains.target.labelled)
     plan = functools.partial(Plan, domains, instances, base, chosen_metric, random_state=random_state)
     if len(labelled) < MIN_LABELS:
@@ -199,9 +200,12 @@ def _options(
     return {name: value for name, value in given.items() if value is not None} | {"random_state": seed}
 
 
-def _measured(domains: Domains, random_state: int) -> dict[str, Any]:
+def _measured(domains: Domains, random_state: int, with_measure: bool) -> dict[str, Any]:
     from sterna.measures import measure
+    from sterna.measures._situation import situation
 
+    if not with_measure:
+        return {"situation": situation(domains).summary(), "measure": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return measure(domains, random_state=random_state).summary()
@@ -275,8 +279,8 @@ def _power(plan: Plan, analysis: Analysis) -> dict[str, Any] | None:
         return None
     power = power_analysis(error, comparisons.critical_value, n_rows, smallest)
     sentence = (
-        f"With {n_rows} labelled target rows a difference of about {power['detectable']:.3g} can be shown (80 % power); "
-        f"to show {smallest:.3g}, about {power['n_labels']} are needed."
+        f"With {n_rows} labelled target rows a difference of about {gap(power['detectable'], plan.metric)} can be shown (80 % power); "
+        f"to show one of {gap(smallest, plan.metric)}, about {power['n_labels']} are needed."
     )
     return power | {"sentence": sentence}
 

@@ -30,7 +30,9 @@ class CellStore:
             return
         known = folder / "config.json"
         there = _read_config(known)
-        if folder.exists() and (not folder.is_dir() or (there is None and any(not path.name.startswith(".") for path in folder.iterdir()))):
+        if folder.exists() and (
+            not folder.is_dir() or (there is None and any(not path.name.startswith(".") for path in folder.iterdir()))
+        ):
             raise FileExistsError(f"{folder} is not empty and not a sterna run; give another folder")
         if there is not None and not overwrite:
             _refuse_other(there, config, folder)

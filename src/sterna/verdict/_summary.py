@@ -158,6 +158,11 @@ def how_to_reproduce(command: str | None, options: dict[str, Any]) -> dict[str, 
     }
 
 
+def short_repr(estimator: Any) -> str:
+    """An estimator with its changed parameters on one line."""
+    return " ".join(estimator.__repr__(N_CHAR_MAX=120).split())
+
+
 def header(domains: Domains, metric: Metric) -> dict[str, Any]:
     """Title, task, metric, domains and findings."""
     return {

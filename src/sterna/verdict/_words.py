@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from sterna.verdict._analysis import CONTROL, FLOOR, POOLED, Analysis, most_chosen
 from sterna.verdict._metrics import Metric
 from sterna.verdict._statistics import Interval
@@ -40,20 +42,22 @@ class Verdict:
         return asdict(self)
 
 
-def amount(value: float, metric: Metric, signed: bool = False) -> str:
-    """A score or difference as people write it: shares of rows in per cent or points."""
-    sign = "+" if signed else ""
-    if metric.counts_rows:
-        return f"{100 * value:{sign}.1f} {'points' if signed else '%'}"
-    return f"{value:{sign}.4g}"
+def amount(value: float, metric: Metric) -> str:
+    """A score as people write it: shares of rows in per cent."""
+    return f"{100 * value:.1f} %" if metric.counts_rows else f"{value:.4g}"
 
 
-def spelled_gap(gap: dict[str, float] | None, metric: Metric) -> str:
+def gap(value: float, metric: Metric, sign: str = "") -> str:
+    """A difference as people write it: shares of rows in points; `sign` "+" shows the sign of gains too."""
+    return f"{100 * value:{sign}.1f} points" if metric.counts_rows else f"{value:{sign}.4g}"
+
+
+def spelled_gap(difference: dict[str, float] | None, metric: Metric) -> str:
     """A difference with its interval, short: "+5.3 [-1.5, +12.2]", in points for shares of rows."""
-    if gap is None:
+    if difference is None:
         return ""
     form = ".1f" if metric.counts_rows else ".4g"
-    mean, low, high = ((100 if metric.counts_rows else 1) * gap[key] for key in ("mean", "low", "high"))
+    mean, low, high = ((100 if metric.counts_rows else 1) * difference[key] for key in ("mean", "low", "high"))
     return f"{mean:+{form}} [{low:+{form}}, {high:+{form}}]"
 
 
@@ -63,7 +67,7 @@ def spelled(interval: Interval, metric: Metric, confidence: float) -> str:
         bounds = f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
     else:
         bounds = f"{interval.low:+.4g} to {interval.high:+.4g}"
-    return f"{amount(interval.mean, metric, True)} {metric.name}, {100 * confidence:g} % interval {bounds}"
+    return f"{gap(interval.mean, metric, '+')} {metric.name}, {100 * confidence:g} % interval {bounds}"
 
 
 def source_verdict(analysis: Analysis, metric: Metric, confidence: float, detectable: float | None) -> Verdict:
@@ -99,9 +103,7 @@ def source_verdict(analysis: Analysis, metric: Metric, confidence: float, detect
         return Verdict("hurts", sentence, CONTROL, POOLED, differences[POOLED])
     name = max(differences, key=lambda name: differences[name].mean)
     limit = (
-        ""
-        if detectable is None
-        else f" These labels could have shown a difference of about {amount(detectable, metric).replace('%', 'points')} or more."
+        "" if detectable is None else f" These labels could have shown a difference of about {gap(detectable, metric)} or more."
     )
     sentence = f"There is no evidence that the source helps: the best, {name}, differs by {spelled(differences[name], metric, confidence)}.{limit}"
     return Verdict("no evidence", sentence, CONTROL, name, differences[name])
@@ -135,23 +137,20 @@ def best_strategy(analysis: Analysis, verdict: Verdict, adaptation: Verdict) -> 
     -------
     name, reason
     """
-    plain = most_chosen(analysis.choices)
     if adaptation.word == "helps" and adaptation.strategy is not None:
         return adaptation.strategy, "it is the best of the strategies that beat the best plain baseline"
+    plain = [n for n, o in analysis.outcomes.items() if o.family == "baselines" and n != FLOOR and o.gains is not None]
+    plain.sort(key=lambda name: (-_gain(analysis, name), name != CONTROL))
+    if not plain:
+        return CONTROL, "nothing could be compared"
     if verdict.word != "helps" or verdict.strategy is None:
-        return (
-            plain,
-            "no strategy is shown to do better, and it was most often the best plain baseline within the adaptation parts",
-        )
-    outcomes = analysis.outcomes
-    simple = [
-        n
-        for n, o in outcomes.items()
-        if o.family == "baselines" and n != FLOOR and o.difference is not None and o.difference.low > 0
-    ]
-    if plain in simple:
-        return plain, "it helps, and no adaptation strategy is shown to beat it"
+        return plain[0], "no strategy is shown to do better than the plain baselines, and it is the best of those here"
+    simple = [name for name in plain if (shown := analysis.outcomes[name].difference) is not None and shown.low > 0]
     if simple:
-        best = max(simple, key=lambda name: outcomes[name].difference.mean)  # type: ignore[union-attr]
-        return best, "it is the best plain baseline that is shown to help"
+        return simple[0], "it helps, and no adaptation strategy is shown to beat the best plain baseline"
     return verdict.strategy, "it is the best of the strategies that are shown to help"
+
+
+def _gain(analysis: Analysis, name: str) -> float:
+    gains = analysis.outcomes[name].gains
+    return -np.inf if gains is None else float(np.nanmean(np.nanmean(gains, axis=1)))
