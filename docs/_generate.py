@@ -39,7 +39,9 @@ def _write(path, text):
 
 def packages():
     """Every public package with names to offer, families first."""
-    found = [module.name for module in pkgutil.iter_modules(sterna.__path__) if module.ispkg and not module.name.startswith("_")]
+    found = [
+        module.name for module in pkgutil.iter_modules(sterna.__path__) if module.ispkg and not module.name.startswith("_")
+    ]
     named = [name for name in found if getattr(importlib.import_module(f"sterna.{name}"), "__all__", ())]
     return sorted(named, key=lambda name: (name not in families(), name))
 
@@ -146,6 +148,8 @@ def root_page():
 def _entry(path, thing, members=""):
     if inspect.isfunction(thing):
         return f".. autofunction:: {path}\n"
+    if isinstance(thing, dict):
+        return f".. py:data:: {path}\n\n   By name: {', '.join(f'``{key}``' for key in thing)}.\n"
     # what a strategy inherits is told once, with the contract
     inherited = inspect.isclass(thing) and issubclass(thing, sterna.base.TransferEstimator)
     option = "" if inherited else f"   :members: {members}\n"

@@ -1,6 +1,6 @@
 """Your own strategy takes part in a comparison: 20 lines, no registration.
 
-    python examples/own_strategy.py
+python examples/own_strategy.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Regression, with and without target labels: the progression of diabetes in patients of 55 and older, from younger ones.
 
-    python examples/regression.py
+python examples/regression.py
 """
 
 import sterna

@@ -40,4 +40,12 @@ def readers_arrays():
     rng = np.random.default_rng(0)
     Xa, Xb, Xc, X_new = (rng.normal(size=(n, 4)) for n in (60, 50, 40, 5))
     ya, yb, yc = (np.where(X[:, 0] > 0, "yes", "no") for X in (Xa, Xb, Xc))
-    return {"Xa": Xa, "ya": ya, "Xb": Xb, "yb": yb, "Xc": Xc, "yc_partly_known": np.where(np.arange(40) < 20, yc, None), "X_new": X_new}
+    return {
+        "Xa": Xa,
+        "ya": ya,
+        "Xb": Xb,
+        "yb": yb,
+        "Xc": Xc,
+        "yc_partly_known": np.where(np.arange(40) < 20, yc, None),
+        "X_new": X_new,
+    }

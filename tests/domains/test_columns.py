@@ -216,6 +216,8 @@ def test_what_repeats_or_is_continuous_is_no_identifier():
     values = np.arange(24)[::-1] * 7
     assert findings(table(case_id=values), table(case_id=np.r_[values[:-1], 7]), "id-like")[0] == []
     assert findings(table(case_id=values + 0.5), table(case_id=values + 0.5), "id-like")[0] == []
+    words = [f"P{i}" for i in range(149)]
+    assert findings(table(150, name=[*words, "P7"]), table(150, name=[*words, "P8"]), "id-like")[0] == []
     assert findings(table(5, name=list("abcde")), table(5, name=list("abcde")), "id-like")[0] == []
 
 

@@ -102,9 +102,9 @@ DOMAINS = [
 ]
 
 VALUES = [
-    (lambda: pair(np.ones((4, 2, 2))), f"source 'a' has an X of shape (4, 2, 2); {SHAPE}"),
-    (lambda: pair(np.ones(4)), f"source 'a' has an X of shape (4,); {SHAPE}"),
-    (lambda: pair(pd.Series([1.0, 2.0, 3.0, 4.0])), f"source 'a' has an X of shape (4,); {SHAPE}"),
+    (lambda: pair(np.ones((4, 2, 2))), f"source 'a' has the shape (4, 2, 2); {SHAPE}"),
+    (lambda: pair(np.ones(4)), f"source 'a' has the shape (4,); {SHAPE}"),
+    (lambda: pair(pd.Series([1.0, 2.0, 3.0, 4.0])), f"source 'a' has the shape (4,); {SHAPE}"),
     (lambda: pair(X, pl.LazyFrame({"x": [1]})), f"target 't' is a LazyFrame; {SHAPE}"),
     (
         lambda: pair(X.astype(complex)),
@@ -292,9 +292,7 @@ def test_the_refusal_is_this_sentence(make, sentence):
 
 def test_a_sparse_matrix_of_one_dimension():
     pytest.importorskip("scipy", "1.13")
-    with pytest.raises(
-        ValueError, match=r"^source 'a' has a sparse X of shape \(4,\); give an X of shape \(n_samples, n_features\)$"
-    ):
+    with pytest.raises(ValueError, match=r"^source 'a' has the shape \(4,\); give an X of shape \(n_samples, n_features\)$"):
         pair(sparse.coo_array(X[:, 0]))
 
 

@@ -259,7 +259,7 @@ def test_rows_that_do_not_fit_are_refused(domains, fitted, change, sentence):
             "column 'x1' of X holds inf in row 0, beyond what can be computed with (1e+100); correct it, or write it as a missing "
             "value",
         ),
-        (np.ones(2), "X has an X of shape (2,); give an X of shape (n_samples, n_features), a DataFrame or a file"),
+        (np.ones(2), "X has the shape (2,); give an X of shape (n_samples, n_features), a DataFrame or a file"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(X, sentence):

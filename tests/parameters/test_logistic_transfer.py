@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.optimize import approx_fprime, minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold
 
 from sterna.parameters import LogisticTransfer
 from sterna.parameters._softmax import Linear, choose_penalty, fit_around
@@ -111,10 +112,8 @@ def test_the_penalty_is_chosen_by_held_out_log_loss():
     """Refitted fold by fold with scikit-learn, prior zero."""
     (X, y), _, _ = domains(n_source=60)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    rows = np.argsort(y, kind="stable")[::1]
+    rows = np.argsort(y, kind="stable")
     chosen, loss = choose_penalty(Linear(np.zeros((1, 5)), np.zeros(1)), X, 0.0, y, hold_intercept=False)
-    from sklearn.model_selection import StratifiedKFold
-
     losses = {}
     for penalty in 60 * np.logspace(-4, 3, 15):
         held_out = np.zeros(60)
@@ -127,11 +126,11 @@ def test_the_penalty_is_chosen_by_held_out_log_loss():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("seed", range(3))
-def test_beats_source_and_target_alone_with_few_labels(seed, n_classes):
+def test_beats_source_and_target_alone_with_few_labels(n_classes):
+    """Thirty rows of ten columns; the mean log loss over ten draws."""
     losses = []
-    for draw in range(6):
-        source, target, test = domains(seed=100 * seed + draw, d=10, n_target=40, n_classes=n_classes, change=0.8)
+    for seed in range(10):
+        source, target, test = domains(seed=seed, d=10, n_target=30, n_classes=n_classes, change=0.8)
         models = [
             fit(LogisticTransfer(), source, target),
             LogisticTransfer().fit(*target),
@@ -139,8 +138,8 @@ def test_beats_source_and_target_alone_with_few_labels(seed, n_classes):
         ]
         losses.append([log_loss(test[1], model.predict_proba(test[0])) for model in models])
     transfer, alone, unchanged = np.mean(losses, axis=0)
-    assert transfer < alone - 0.02
-    assert transfer < unchanged - 0.02
+    assert transfer < 0.95 * alone
+    assert transfer < 0.95 * unchanged
 
 
 def test_classes_that_one_domain_lacks():
@@ -205,7 +204,7 @@ def test_fragile_inputs():
 
     model = fit(LogisticTransfer(), (spoil(source[0], 1.0), source[1]), (spoil(target[0], 0.0), target[1]))
     assert model.score(spoil(test[0], 0.0), test[1]) > 0.6
-    assert model.coef_[0, 5] == 0.0
+    assert abs(model.coef_[0, 5]) < 1e-6
 
 
 def test_health_tells_the_source_from_the_target():

@@ -74,6 +74,16 @@ def test_auto_takes_the_least_leave_one_out_error():
     np.testing.assert_allclose(chosen.coef, peer.coef_)
 
 
+def test_a_fit_that_nearly_interpolates_is_never_chosen():
+    """Twelve rows of ten columns: over 200 draws of pure noise the choice keeps a fifth of the degrees of freedom."""
+    freedom = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        freedom.append(solve_ridge(rng.normal(size=(12, 10)), rng.normal(size=12), "auto").degrees_of_freedom)
+    assert max(freedom) <= 0.8 * 11
+    assert max(freedom) > 4
+
+
 def test_without_domains_it_is_ridge_regression():
     _, (X, y), _ = domains(n_target=40)
     model = RidgeTransfer(penalty=2.0).fit(X, y)
@@ -114,7 +124,7 @@ def test_units_of_columns_change_nothing():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_beats_source_and_target_alone_with_few_labels(seed):
-    """Twenty rows of ten columns; averaged over five draws by each seed."""
+    """Twelve rows of ten columns; averaged over five draws by each seed."""
     errors = []
     for draw in range(5):
         source, target, test = domains(seed=100 * seed + draw, d=10, n_target=12, change=0.3)
@@ -153,7 +163,7 @@ def test_fragile_inputs():
 
     model = fit(RidgeTransfer(), (spoil(source[0], 1.0), source[1]), (spoil(target[0], 0.0), target[1]))
     assert np.isfinite(model.coef_).all()
-    assert model.coef_[4] == 0.0
+    assert abs(model.coef_[4]) < 1e-12
     assert np.isfinite(model.predict(spoil(test[0], 0.0))).all()
     integers = fit(RidgeTransfer(), (np.arange(20).reshape(10, 2), np.arange(10)), (np.arange(6).reshape(3, 2), [1, 2, 3]))
     assert np.isfinite(integers.coef_).all()

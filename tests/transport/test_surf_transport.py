@@ -1,8 +1,8 @@
 """Office-Caltech10 SURF, class-regularised transport with a normalised cost, 1-NN on the carried source.
 
-Values to stand beside (accuracy, %), from POT's class-regularised solver on the cost over its maximum: C->A 54.07, A->W 43.05,
-W->D 77.71. Protocol: histograms over their sum, z-scored by domain; all of the source labelled, all of the target unlabelled and
-tested.
+Values to stand beside (accuracy, %), from POT's class-regularised solver on the cost over its maximum: C->A 54.07, A->W
+43.05, W->D 77.71. Protocol: histograms over their sum, z-scored by domain; all of the source labelled, all of the target
+unlabelled and tested.
 """
 
 from __future__ import annotations

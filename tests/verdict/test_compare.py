@@ -192,13 +192,13 @@ def test_a_source_of_the_opposite_rule_hurts_and_is_not_handed_over(quick, entry
 
 
 class FailsOnce(CORAL):
-    """Raises in its second fit."""
+    """Raises in its third fit, which is the second split: each has one with all labels and one with twelve."""
 
     fits = 0
 
     def _fit_domains(self, data):
         FailsOnce.fits += 1
-        if FailsOnce.fits == 2:
+        if FailsOnce.fits == 3:
             raise RuntimeError("no\nmemory   left")
         super()._fit_domains(data)
 

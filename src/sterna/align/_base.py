@@ -54,7 +54,7 @@ class Aligner(TransferEstimator):
         known = np.concatenate([data.y_source, data.y_target]) if data.n_target_labelled else data.y_source
         if is_classifier(self):
             self._check_classes(predicted, known)
-        elif len(rows) >= 10 and np.ptp(predicted) <= 1e-9 * np.std(known):
+        elif len(rows) >= 10 and np.ptp(predicted) < 1e-9 * np.std(known):
             self._warn_collapse(f"all of {len(rows)} target rows get the prediction {np.ravel(predicted)[0]:.4g}")
 
     def _check_classes(self, predicted: Array, known: Array) -> None:
@@ -69,8 +69,8 @@ class Aligner(TransferEstimator):
     def _warn_collapse(self, what: str) -> None:
         name = type(self).__name__
         warnings.warn(
-            f"{name} may have collapsed: {what}; unless the target is so, compare with SourceOnly, label some target rows, "
-            "or use fewer components",
+            f"{name} may have collapsed: {what}; unless the target is so, compare with SourceOnly and TargetOnly, or label "
+            "some target rows",
             CollapseWarning,
             stacklevel=2,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,9 +15,10 @@ from scipy import sparse
 from sterna.domains import _findings as checks
 from sterna.domains._columns import align_tables, name_columns
 from sterna.domains._findings import Finding
+from sterna.domains._given import column_names, named_data, refuse_shapes, resolve_task, row_numbers
 from sterna.domains._hashes import fingerprint
 from sterna.domains._identifiers import identifiers
-from sterna.domains._labels import as_quantities, common_labels, infer_task, mask_labels
+from sterna.domains._labels import as_quantities, common_labels, mask_labels
 from sterna.domains._read import near_column, read_domain
 from sterna.domains._stack import Array, clean_labels, domain_codes, is_labelled, rows_of, vstack
 
@@ -105,7 +106,7 @@ class Domains:
     ) -> None:
         if task not in (None, "classification", "regression"):
             raise ValueError(f"task is {task!r}; allowed are 'classification', 'regression' and None (inferred)")
-        roles, data = _roles(source, target)
+        roles, data = named_data(source, target)
         label = None if label is None else str(label)
         tables: dict[str, Any] = {}
         given: dict[str, Array | None] = {}
@@ -113,10 +114,10 @@ class Domains:
             tables[title], given[title] = read_domain(title, value, label)
         self.findings: list[Finding] = []
         self._note_unlabelled(tables, given, label)
-        tables = self._align(tables, _names(drop), _names(keep))
+        tables = self._align(tables, column_names(drop), column_names(keep))
         labels = common_labels({title: _or_unknown(y, tables[title].shape[0]) for title, y in given.items()})
         known = clean_labels(np.concatenate([y[is_labelled(y)] for y in labels.values()]))
-        self.task = _task(task, known)
+        self.task = resolve_task(task, known)
         self.classes: Array | None = np.unique(known) if self.task == "classification" else None
         if self.task == "regression":
             labels = {title: as_quantities(y) for title, y in labels.items()}
@@ -170,7 +171,7 @@ class Domains:
                     f"{odd} is an array, but {named[0]} is a table with named columns; give all as tables or all as arrays"
                 )
             return self._align_named(tables, drop, keep)
-        _refuse_shapes(tables)
+        refuse_shapes(tables)
         if any(not sparse.issparse(X) and X.dtype == object for X in tables.values()):
             return self._align_named({title: name_columns(title, X) for title, X in tables.items()}, drop, keep)
         if drop or keep:
@@ -249,10 +250,10 @@ class Domains:
             1, 2, ... for the sources in order, a negative integer for the target.
         """
         n_target = len(self.target.y)
-        rows = np.arange(n_target) if target_rows is None else _row_numbers("target_rows", target_rows, n_target)
+        rows = np.arange(n_target) if target_rows is None else row_numbers("target_rows", target_rows, n_target)
         shown = self.target.labelled.copy()
         if labelled_rows is not None:
-            shown[np.setdiff1d(np.arange(n_target), _row_numbers("labelled_rows", labelled_rows, n_target))] = False
+            shown[np.setdiff1d(np.arange(n_target), row_numbers("labelled_rows", labelled_rows, n_target))] = False
         X = vstack([domain.X for domain in self.sources] + [rows_of(self.target.X, rows)])
         X = X.copy() if X is self.sources[0].X else X  # the user's own array where the target gives no row
         y = np.concatenate([domain.y for domain in self.sources] + [self.target.y[rows]])
@@ -301,70 +302,3 @@ class Domains:
 
 def _or_unknown(y: Array | None, n_rows: int) -> Array:
     return np.full(n_rows, np.nan) if y is None else y
-
-
-def _names(columns: Any) -> set[str]:
-    return {columns} if isinstance(columns, str) else set(map(str, columns))
-
-
-def _roles(source: Any, target: Any) -> tuple[dict[str, tuple[str, str]], dict[str, Any]]:
-    """Name and role of each domain, and its data, by title; the target is the last."""
-    named, named_target = _named(source, "source"), _named(target, "target")
-    if len(named_target) != 1:
-        raise ValueError(f"target holds {len(named_target)} domains ({', '.join(named_target)}); give exactly one")
-    target_name = next(iter(named_target))
-    if target_name in named:
-        raise ValueError(f"the name {target_name!r} stands for a source and for the target; give them different names")
-    roles = {f"source {name!r}": (name, "source") for name in named} | {f"target {target_name!r}": (target_name, "target")}
-    return roles, dict(zip(roles, [*named.values(), named_target[target_name]], strict=True))
-
-
-def _named(data: Any, default: str) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        return {default: data}
-    if not data:
-        raise ValueError(f"{default} names no domain; give at least one, for instance {default}={{'a': (X, y)}}")
-    names = [str(name) for name in data]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if twice is not None:
-        raise ValueError(f"{default} has two domains named {twice!r}; give them different names")
-    return dict(zip(names, data.values(), strict=True))
-
-
-def _task(task: str | None, known: Array) -> str:
-    if task == "regression" and known.dtype.kind not in "fiub":
-        raise ValueError(f"task is 'regression', but the labels are text (first: {known.tolist()[0]!r}); give numbers")
-    task = task or infer_task(known)
-    if task == "classification" and known.dtype.kind == "f":
-        part = known[known % 1 != 0]
-        first = part[0] if len(part) else known[0]
-        raise ValueError(
-            f"task is 'classification', but the labels hold {first:g}; write classes as whole numbers or text, or give "
-            "task='regression'"
-        )
-    return task
-
-
-def _refuse_shapes(tables: dict[str, Any]) -> None:
-    target = list(tables)[-1]
-    for title, X in tables.items():
-        if X.shape[1] != tables[target].shape[1]:
-            raise ValueError(
-                f"{title} has {X.shape[1]} columns but {target} has {tables[target].shape[1]}; give the same features in the same "
-                "order, or tables with named columns"
-            )
-
-
-def _row_numbers(what: str, rows: Any, n_rows: int) -> Array:
-    """Row numbers of the target from numbers or a mask."""
-    numbers = np.asarray(rows)
-    if numbers.dtype == bool and numbers.shape == (n_rows,):
-        return np.flatnonzero(numbers)
-    if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
-        raise ValueError(
-            f"{what} has the shape {numbers.shape} and dtype {numbers.dtype}; give a list of row numbers, or a mask of {n_rows}"
-        )
-    outside = numbers[(numbers < 0) | (numbers >= n_rows)]
-    if len(outside):
-        raise ValueError(f"{what} holds {outside[0]}, but the target has the rows 0 to {n_rows - 1}; give rows among them")
-    return numbers.astype(np.int64)

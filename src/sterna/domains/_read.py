@@ -98,7 +98,7 @@ def features(name: str, X: Any) -> Any:
         return unique_names(name, X)
     array = _array(name, X)
     if array.ndim != 2:
-        what = f"is a {type(X).__name__}" if array.ndim == 0 else f"has an X of shape {array.shape}"
+        what = f"is a {type(X).__name__}" if array.ndim == 0 else f"has the shape {array.shape}"
         raise ValueError(f"{name} {what}; give an X of shape (n_samples, n_features), a DataFrame or a file")
     if array.dtype.kind in "fiub":
         return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
@@ -109,7 +109,7 @@ def features(name: str, X: Any) -> Any:
 
 def _csr(name: str, X: Any) -> Any:
     if X.ndim != 2:
-        raise ValueError(f"{name} has a sparse X of shape {X.shape}; give an X of shape (n_samples, n_features)")
+        raise ValueError(f"{name} has the shape {X.shape}; give an X of shape (n_samples, n_features)")
     if X.dtype.kind not in "fiub":
         raise ValueError(f"{name} is a sparse matrix of dtype {X.dtype}; give real numbers")
     rows = sparse.csr_array(X)

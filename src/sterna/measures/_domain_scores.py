@@ -123,6 +123,7 @@ def auc_interval(auc: float, n_source: int, n_target: int, confidence: float) ->
         variance = area * (1 - area) * (1 + half * (1 - area) / (2 - area) + half * area / (1 + area)) / pairs
         return abs(auc - area) - z * np.sqrt(2 * variance)
 
-    low = brentq(gap, 0.0, auc) if auc > 0 else 0.0
-    high = brentq(gap, auc, 1.0) if auc < 1 else 1.0
+    # the variance is 0 at 0 and 1, where the gap would have a root that is no bound
+    low = brentq(gap, 0.0, min(auc, 1 - 1e-9)) if auc > 0 else 0.0
+    high = brentq(gap, max(auc, 1e-9), 1.0) if auc < 1 else 1.0
     return float(low), float(high)

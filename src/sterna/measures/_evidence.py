@@ -188,8 +188,9 @@ def _scales(sample: Sample) -> tuple[float, float]:
 def _with_labels(sample: Sample, scores: DomainScores, model: SourceModel, kept: Array, found: Evidence) -> dict[str, Any]:
     y, rows, classes = sample.y_target[kept], sample.labelled[kept], sample.n_classes is not None
     source, target = Labelled(model.source, sample.y_source), Labelled(model.target[rows], y)
+    # where hardly a source row resembles the target there is nothing to weight
     ratio = np.minimum(scores.density_ratio()[0], 10.0)
-    weight = ratio / ratio.mean() if found.features_differ and ratio.mean() > 0 else None
+    weight = ratio / ratio.mean() if found.features_differ and found.comparable else None
     wrong = errors(source.seen, source.y, classes)
     result: dict[str, Any] = {
         "n_labels": len(y),

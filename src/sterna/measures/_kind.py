@@ -55,7 +55,9 @@ def _subspace(found: Evidence) -> bool:
         return found.spread_ratio >= SPREAD_RATIO or found.mean_distance >= FAR_MEANS
     if not found.relation_differs and found.n_labels >= FEW_LABELS:
         return False  # the source model fits the columns as they are
-    return better <= found.test_level or (found.spread_ratio >= SPREAD_RATIO and worse > found.level)
+    if better <= found.test_level and _alignment_explains(found):
+        return True
+    return found.spread_ratio >= SPREAD_RATIO and worse > found.level
 
 
 def _alike(auc: DomainAUC | None) -> bool:

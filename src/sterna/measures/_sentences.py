@@ -147,7 +147,7 @@ def _relation(found: Evidence, kind: list[str]) -> str:
     if "subspace" in kind:
         return f"No sign of concept shift beyond what another scale explains (see below): {compared}."
     return (
-        f"The source model does not fit the target: {compared}. Either the label depends otherwise on the features (concept "
+        f"The source model fits the target otherwise than the source: {compared}. Either the label depends otherwise on the features (concept "
         "shift), or the model extrapolates badly: hardly any source row lies where the target lies, so these data cannot tell."
     )
 
@@ -159,7 +159,7 @@ def _sign(p_value: float, found: Evidence) -> str:
 
 def _compared(found: Evidence) -> str:
     weighted = ""
-    if found.error_weighted is not None and found.comparable:
+    if found.error_weighted is not None:
         weighted = f", {_error(found, found.error_weighted)} when weighted to look like the target"
     verb = "errs on" if _is_share(found) else "is off on average by"
     return (

@@ -88,6 +88,7 @@ def predict_classes(train: Views, y: Array, test: Views, n_classes: int) -> Arra
     trees = HistGradientBoostingClassifier(max_iter=n_rounds, max_leaf_nodes=8, early_stopping=False, random_state=0)
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         linear = logistic.fit(train.linear, y).predict_proba(test.linear)
         proba[:, seen] = (linear + trees.fit(train.compact, y).predict_proba(test.compact)) / 2
     return proba

@@ -75,6 +75,9 @@ class LogisticTransfer(TransferEstimator):
     for the penalty only, predictions take raw data. Without `sample_domain` W_A is zero, the intercept free, and the
     method is logistic regression with a cross-validated penalty. Several sources are fitted as one.
 
+    A small penalty does not turn this into `TargetOnly`: with fewer rows than columns it gives the separating rule nearest
+    to the source's. A chosen penalty at the low end (1e-4 a row) says that the source is in the way.
+
     Time O(n d C) an iteration, memory O(n (d + C)); the penalty is chosen on at most 2000 rows. Sparse data stays sparse.
 
     References

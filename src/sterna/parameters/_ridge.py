@@ -17,6 +17,10 @@ from sterna.parameters._scale import common_scale
 
 _GRID = np.logspace(-6, 6, 49)  # times the mean squared singular value; its ends are least squares and the prior, to 1e-6
 
+# Where a fit nearly interpolates, leave-one-out errors are ratios of small numbers and the least of them is luck: on simulated
+# data with 12 rows of 10 columns the choice without this bound was six times worse.
+_MOST_FREEDOM = 0.8  # of n - 1
+
 
 @dataclass(frozen=True)
 class RidgeSolution:
@@ -54,6 +58,9 @@ def solve_ridge(X: Array, y: Array, penalty: float | str) -> RidgeSolution:
     unit = float(np.mean(singular**2)) if len(singular) else 1.0
     candidates = unit * _GRID if penalty == "auto" else np.array([float(penalty)])
     filters = singular**2 / (singular**2 + candidates[:, None])  # (n_candidates, rank)
+    if penalty == "auto":
+        sober = filters.sum(axis=1) <= _MOST_FREEDOM * (len(y) - 1)
+        candidates, filters = candidates[sober], filters[sober]
     errors = _leave_one_out(left, filters, projected, residual)
     best = len(errors) - 1 - int(np.argmin(errors[::-1]))  # of equals the largest: nearest to the prior
     coef = right.T @ (filters[best] * projected / singular)
@@ -86,8 +93,8 @@ class RidgeTransfer(TransferEstimator):
     penalty : float or "auto", default="auto"
         How strongly coefficients are held to the source's, for columns of unit variance. Towards infinity the source's
         coefficients stay as they are, with an intercept refitted to the target; towards 0 the source is forgotten (least
-        squares on the target). "auto" takes the least leave-one-out error on the labelled target rows, over 49 values from end
-        to end.
+        squares on the target). "auto" takes the least leave-one-out error on the labelled target rows, over 49 values from
+        end to end, less those that leave under a fifth of the degrees of freedom to the residuals.
     source_penalty : float or "auto", default="auto"
         The penalty of the source's own ridge regression; "auto" takes the least leave-one-out error on the source.
 
@@ -114,6 +121,9 @@ class RidgeTransfer(TransferEstimator):
     first labelled row on. "Columns of unit variance" means over the root of the mean of the variances in source and target,
     unlabelled rows included; this is for the penalty only, predictions take raw data. Without `sample_domain` w_A is zero and
     the method is ridge regression with a leave-one-out penalty. One prior only: several sources are fitted as one.
+
+    A small penalty does not turn this into ridge on the target: with fewer rows than columns it gives the least-squares
+    solution nearest to the source's, and prior zero may still be better.
 
     Time O(n d min(n, d)), memory O(n d) besides the data; sparse data is not accepted, since rows are centred.
 

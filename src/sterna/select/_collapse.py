@@ -31,7 +31,7 @@ def collapse_reason(prediction: Array, y_source: Array, task: str) -> str | None
     missing = int(np.sum(~np.isin(common, predicted)))
     if missing > len(common) / 2:
         return f"predicts {len(common) - missing} of {len(common)} classes only"
-    top = predicted[shares.argmax()]
+    top = predicted.tolist()[shares.argmax()]
     source_share = float(counts[classes == top].sum() / len(y_source))
     if shares.max() > 0.95 * len(prediction) and source_share < 0.8:
         return f"predicts {top!r} for {100 * shares.max() / len(prediction):.0f} % of the target, against {100 * source_share:.0f} % in the source"

@@ -164,7 +164,7 @@ def _verdicts(
 
 
 def _reason(best: str, order: list[str], collapsed: dict[str, str]) -> str:
-    if order and best == order[0]:
+    if order and best == order[0] and best not in collapsed:
         return f"{best}: it has the best mean rank over the label-free scores among the strategies that did not collapse; unproven."
     return f"{best}: every ranked strategy collapsed ({len(collapsed)}), so the plain source model is handed over; unproven."
 

@@ -152,5 +152,9 @@ def best_strategy(analysis: Analysis, verdict: Verdict, adaptation: Verdict) -> 
 
 
 def _gain(analysis: Analysis, name: str) -> float:
+    """The mean over the rows that were evaluated, larger is better."""
     gains = analysis.outcomes[name].gains
-    return -np.inf if gains is None else float(np.nanmean(np.nanmean(gains, axis=1)))
+    if gains is None:
+        return -np.inf
+    evaluated = gains[~np.isnan(gains).all(axis=1)]
+    return float(np.nanmean(evaluated, axis=1).mean()) if len(evaluated) else -np.inf

@@ -1,0 +1,143 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.stats import chi2_contingency, ks_2samp
+
+from sterna.measures import column_drift
+
+
+def rows(drift):
+    return {row["column"]: row for row in drift.to_dict("records")}
+
+
+@pytest.mark.parametrize("sizes", [(40, 60), (300, 200), (1, 50)])
+def test_numbers_equal_scipys_kolmogorov_smirnov(sizes):
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(sizes[0], 4)), rng.normal(size=(sizes[1], 4)) + [0, 0.3, 1, 5]
+    source[:, 1], target[:, 1] = source[:, 1].round(1), target[:, 1].round(1)  # ties
+    found = rows(column_drift(source, target))
+    for j in range(4):
+        exact = ks_2samp(source[:, j], target[:, j], method="exact")
+        assert found[f"x{j}"]["statistic"] == pytest.approx(exact.statistic)
+        # the asymptotic p-value is on the large side
+        assert exact.pvalue * 0.9 <= found[f"x{j}"]["p_value"] <= max(exact.pvalue * 3, exact.pvalue + 0.12)
+        assert found[f"x{j}"]["source_mean"] == pytest.approx(source[:, j].mean())
+        assert found[f"x{j}"]["target_mean"] == pytest.approx(target[:, j].mean())
+
+
+def test_two_values_equal_scipys_chi_square():
+    rng = np.random.default_rng(0)
+    source, target = (rng.random((200, 1)) < 0.3).astype(float), (rng.random((150, 1)) < 0.5).astype(float)
+    counts = [[np.sum(part == 0), np.sum(part == 1)] for part in (source, target)]
+    found = rows(column_drift(source, target))["x0"]
+    assert found["p_value"] == pytest.approx(chi2_contingency(counts, correction=False).pvalue)
+    assert found["statistic"] == pytest.approx(abs(source.mean() - target.mean()))
+
+
+def test_categories_equal_scipys_chi_square_and_half_the_sum_of_differences():
+    source = pd.DataFrame({"c": ["a"] * 50 + ["b"] * 30 + ["c"] * 20})
+    target = pd.DataFrame({"c": ["a"] * 20 + ["b"] * 30 + ["c"] * 10})
+    found = rows(column_drift(source, target))["c"]
+    assert found["kind"] == "categorical"
+    assert found["p_value"] == pytest.approx(chi2_contingency([[50, 30, 20], [20, 30, 10]]).pvalue)
+    assert found["statistic"] == pytest.approx((abs(0.5 - 1 / 3) + abs(0.3 - 0.5) + abs(0.2 - 1 / 6)) / 2)
+    assert np.isnan(found["source_mean"])
+
+
+@pytest.mark.parametrize("values", [2, 5, 1000])
+def test_p_values_hold_their_level_where_nothing_differs(values):
+    rng = np.random.default_rng(0)
+    source, target = rng.integers(values, size=(80, 2000)), rng.integers(values, size=(120, 2000))
+    drift = column_drift(source, target)
+    assert np.mean(drift["p_value"] <= 0.05) <= 0.065
+    assert np.mean(drift["p_value"] <= 0.05) >= 0.01
+    assert drift["drifted"].sum() <= 2
+
+
+def test_category_p_values_hold_their_level_with_rare_ones():
+    rng = np.random.default_rng(0)
+    shares = np.array([0.5, 0.3, 0.1, 0.05, 0.03, 0.02])
+    draws = [pd.DataFrame(rng.choice(list("abcdef"), size=(n, 150), p=shares)) for n in (40, 60)]
+    p_values = column_drift(*draws)["p_value"]
+    assert np.mean(p_values <= 0.1) == pytest.approx(0.1, abs=0.07)
+
+
+def test_missing_values_are_a_difference():
+    rng = np.random.default_rng(0)
+    source = pd.DataFrame({"n": rng.normal(size=200), "t": rng.choice(["a", "b"], 200), "same": rng.normal(size=200)})
+    target = pd.DataFrame({"n": rng.normal(size=200), "t": rng.choice(["a", "b"], 200), "same": rng.normal(size=200)})
+    target.loc[:99, ["n", "t"]] = None
+    found = rows(column_drift(source, target))
+    for column in ("n", "t"):
+        assert found[column]["drifted"]
+        assert found[column]["target_missing"] == 0.5
+        assert found[column]["statistic"] >= 0.45
+    assert not found["same"]["drifted"]
+
+
+def test_false_discoveries_are_few_and_the_drifted_are_found_and_first():
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(200, 300)), rng.normal(size=(200, 300))
+    target[:, :10] += 1
+    drift = column_drift(source, target)
+    assert {f"x{j}" for j in range(10)} == set(drift["column"][:10])
+    assert drift["drifted"][:10].all()
+    assert drift["drifted"][10:].sum() <= 2
+    assert drift["statistic"].is_monotonic_decreasing
+    assert np.all(drift["q_value"] >= drift["p_value"])
+
+
+def test_sparse_equals_dense_and_is_quick_when_wide():
+    rng = np.random.default_rng(0)
+    parts = [
+        sparse.random(n, 5000, density=0.02, random_state=rng, data_rvs=lambda k: rng.poisson(1, k) + 1.0) for n in (500, 700)
+    ]
+    start = time.perf_counter()
+    wide = column_drift(sparse.csr_array(parts[0]), sparse.csr_matrix(parts[1]))
+    assert time.perf_counter() - start < 10
+    dense = column_drift(*(part.toarray()[:, :50] for part in parts))
+    expected, found = rows(dense), rows(wide)
+    for column, row in expected.items():
+        assert found[column]["statistic"] == pytest.approx(row["statistic"])
+        assert found[column]["p_value"] == pytest.approx(row["p_value"])
+
+
+def test_columns_are_matched_by_name_and_keep_it():
+    source = pd.DataFrame({"a": np.arange(30.0), "b": ["x", "y", "z"] * 10})
+    found = rows(column_drift(source, source[["b", "a"]]))
+    assert set(found) == {"a", "b"}
+    assert found["a"]["statistic"] == found["b"]["statistic"] == 0
+    assert found["a"]["p_value"] == found["b"]["p_value"] == 1
+
+
+def test_odd_columns_have_values():
+    source = pd.DataFrame(
+        {"void": [np.nan] * 5, "one": ["a"] * 5, "flag": [True, False, True, True, False], "mixed": [1, 2, 3, 4, 5]}
+    )
+    target = pd.DataFrame({"void": [np.nan] * 3, "one": ["a"] * 3, "flag": [True, True, True], "mixed": ["1", "2", "q"]})
+    found = rows(column_drift(source, target))
+    assert found["void"]["statistic"] == found["one"]["statistic"] == 0
+    assert np.isnan(found["void"]["source_mean"])
+    assert found["mixed"]["kind"] == "categorical"
+    assert 0 < found["mixed"]["statistic"] <= 1
+    assert column_drift(np.ones((1, 1)), np.zeros((1, 1)))["statistic"][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]}), "target_table lacks the column 'a'"),
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1], "b": [1]}), "source_table lacks the column 'b'"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), pd.DataFrame({"a": [1]}), "two columns named 'a'"),
+        (pd.DataFrame({"a": [1]}), np.ones((1, 1)), "one table has named columns"),
+        (np.ones((3, 2)), np.ones((3, 4)), "source_table has 2 columns but target_table has 4"),
+        (np.ones((0, 2)), np.ones((3, 2)), "source_table has 0 rows"),
+        (np.ones(3), np.ones((3, 1)), r"shape \(3,\)"),
+    ],
+)
+def test_bad_tables_get_a_sentence(source, target, message):
+    with pytest.raises(ValueError, match=message):
+        column_drift(source, target)
