@@ -1,6 +1,6 @@
 """Is the verdict calibrated? Placebo, harmful and helpful pairs, seeded; prints a table and writes it to benchmarks/results/.
 
-python benchmarks/calibration.py                # 200 placebo runs a task, 40 harmful and 40 helpful runs: about an hour on 2 cores
+python benchmarks/calibration.py                # 200 placebo runs a task, 40 harmful and 40 helpful runs each: half an hour on 2 cores
 python benchmarks/calibration.py --runs 20      # a look
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import binomtest
 from sklearn.datasets import load_diabetes, load_digits
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
 import sterna
 from sterna.baselines import TargetOnly
@@ -39,9 +39,7 @@ def digits_pair(seed, n_source=600, n_target=100, angle=0.0, labels="true"):
     if angle:
         images = X_target.reshape(-1, 8, 8)
         X_target = rotate(images, angle, axes=(1, 2), reshape=False, order=1).reshape(len(target), -1)
-    y_source = {"true": y, "permuted": rng.permutation(10)[y], "shuffled": rng.permutation(y), "inverted": 9 - y}[labels][
-        source
-    ]
+    y_source = {"true": y, "shuffled": rng.permutation(y), "inverted": 9 - y}[labels][source]
     return sterna.Domains({"source": (X[source], y_source)}, {"target": (X_target, y[target])})
 
 
@@ -78,16 +76,16 @@ def diabetes_pair(seed, n_target=60):
 
 
 def placebo(seed, task, n_labels):
-    """The word for a placebo when it is compared alone (the nominal rate then is 5 %)."""
+    """The word for a placebo when it is compared alone (the nominal rate then is 5 %); random trees make the seed matter."""
     if task == "classification":
-        domains, forest = digits_pair(seed, n_source=100, n_target=n_labels), RandomForestClassifier
+        domains, tree = digits_pair(seed, n_source=100, n_target=n_labels), ExtraTreeClassifier
     else:
-        domains, forest = diabetes_pair(seed, n_labels), RandomForestRegressor
-    other = Placebo(forest(20, random_state=seed + 10_000))
+        domains, tree = diabetes_pair(seed, n_labels), ExtraTreeRegressor
+    other = Placebo(tree(random_state=seed + 10_000))
     comparison = sterna.compare(
         domains,
         strategies={"Placebo": other},
-        estimator=forest(20),
+        estimator=tree(),
         random_state=seed,
         n_jobs=1,
         with_measure=False,
@@ -99,14 +97,19 @@ def entry(comparison, name):
     return next(row for row in comparison.summary["strategies"] if row["name"] == name)
 
 
-def compared(domains, seed, strategies=None):
+def compared(domains, seed):
+    """The plain baselines and seven strategies of four families, at their defaults."""
+    strategies = ["CORAL", "SubspaceAlignment", "FeatureAugmentation", "KMM", "OTMapping", "TrAdaBoost"]
+    if domains.task == "classification":
+        strategies.append("LogisticTransfer")
+    else:
+        strategies[-1:] = ["TrAdaBoostR2", "RidgeTransfer"]
     return sterna.compare(domains, strategies=strategies, estimator="linear", random_state=seed, n_jobs=1, with_measure=False)
 
 
 def harmful(seed, kind):
     """The word for the pooled model (and overall) where the source contradicts the target, 100 target labels."""
     domains = {
-        "classification, labels permuted": lambda: digits_pair(seed, labels="permuted"),
         "classification, labels shuffled": lambda: digits_pair(seed, labels="shuffled"),
         "classification, labels inverted": lambda: digits_pair(seed, labels="inverted"),
         "regression, labels shuffled": lambda: linear_pair(seed, labels="shuffled"),
@@ -146,13 +149,13 @@ def main():
         print(lines[-1], flush=True)
 
     for task in ("classification", "regression"):
-        for n_labels in (30, 100):
+        for n_labels in (60,):
             if arguments.only in "placebo":
                 start = time.time()
                 words = parallel(delayed(placebo)(seed, task, n_labels) for seed in range(arguments.placebo_runs))
                 condition = f"placebo alone, {task}, {n_labels} labels"
                 row(condition, "helps or hurts in at most 5 %", words, ("helps", "hurts"), time.time() - start)
-    kinds = ["classification, labels permuted", "classification, labels shuffled", "classification, labels inverted"]
+    kinds = ["classification, labels shuffled", "classification, labels inverted"]
     for kind in [*kinds, "regression, labels shuffled", "regression, labels inverted"]:
         if arguments.only in "harmful":
             start = time.time()

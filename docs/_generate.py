@@ -142,7 +142,7 @@ def root_page():
     own = [name for name in sterna.__all__ if not name.startswith("_") and _home(name) == "sterna"]
     entries = [_entry(f"sterna.{name}", getattr(sterna, name)) for name in own]
     contract = _entry("sterna.base.TransferEstimator", None, "fit, predict, predict_proba, decision_function, score")
-    return "sterna\n======\n\n" + "\n".join([*entries, contract])
+    return "sterna\n======\n\n.. automodule:: sterna\n   :no-members:\n\n" + "\n".join([*entries, contract])
 
 
 def _entry(path, thing, members=""):

@@ -21,9 +21,10 @@ class ScaleMatch(TransferEstimator):
         self.estimator = estimator
 
     def _fit_domains(self, data):
-        self.source_, self.target_ = (self._moments(X) for X in (data.X_source, data.X_target))
+        self.source_, self.target_ = self._moments(data.X_source), self._moments(data.X_target)
         self.health_["largest_scale"] = float(np.max(self.target_[1] / self.source_[1]))
-        self._fit_final(self._map_source(data.X_source), data)  # adds the labelled target rows
+        # the labelled target rows are added there
+        self._fit_final(self._map_source(data.X_source), data)
 
     def _moments(self, X):
         return X.mean(axis=0), X.std(axis=0) + 1e-9
@@ -38,9 +39,14 @@ def main():
     X = rng.normal(size=(800, 20))
     y = np.where(X @ rng.normal(size=20) > 0, "fault", "fine")
     labels = np.where(np.arange(200) < 60, y[600:], None)
-    domains = sterna.Domains(source={"old sensor": (X[:600] * 10 + 40, y[:600])}, target={"new sensor": (X[600:], labels)})
-    comparison = sterna.compare(domains, strategies=[ScaleMatch(), "CORAL"], estimator="linear", n_repeats=1, n_jobs=1)
-    print(comparison.table()[["family", "accuracy", "difference", "verdict", "adaptation"]].round(3).to_string())
+    domains = sterna.Domains(
+        source={"old sensor": (X[:600] * 10 + 40, y[:600])},
+        target={"new sensor": (X[600:], labels)},
+    )
+    options = {"estimator": "linear", "n_repeats": 1, "n_jobs": 1}
+    comparison = sterna.compare(domains, strategies=[ScaleMatch(), "CORAL"], **options)
+    shown = ["family", "accuracy", "difference", "verdict", "adaptation"]
+    print(comparison.table()[shown].round(3).to_string())
     print(comparison.verdict.sentence)
     print(comparison.adaptation.sentence)
 

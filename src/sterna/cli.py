@@ -254,13 +254,13 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("runs/demo"),
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: one a core.")] = -1,
 ) -> None:
-    """[bold]Run the main job on real data[/] that comes with scikit-learn: from ordinary handwriting to bold strokes, 40 labels."""
+    """[bold]Run the main job on real data[/] that comes with scikit-learn: from ordinary handwriting to bold strokes, 30 labels."""
     with plain_errors():
         from sterna.datasets import load_digits_by_stroke
 
-        domains = load_digits_by_stroke(n_labelled=40)
+        domains = load_digits_by_stroke(n_labelled=30)
         console.print(f"{domains!r}", soft_wrap=True)
-        comparison = sterna.compare(domains, label_budgets=[15], n_jobs=jobs, out=out, command="sterna demo")
+        comparison = sterna.compare(domains, label_budgets=[12], n_jobs=jobs, out=out, command="sterna demo")
         _show_comparison(comparison, out)
 
 

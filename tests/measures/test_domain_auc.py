@@ -31,9 +31,9 @@ def test_interval_at_the_ends_is_neither_empty_nor_outside():
 
 
 def test_interval_covers_no_shift():
-    """95 in 100; without the factor 2 it is 83 (and 25 or more of 60 then miss with probability below 1e-5)."""
+    """95 in 100; without the factor 2 it is 83 (and 6 or more of 50 then miss with probability below 1e-5)."""
     covered = []
-    for seed in range(60):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         auc = domain_auc(rng.normal(size=(60, 4)), rng.normal(size=(60, 4)), random_state=seed)
         covered.append(auc.low <= 0.5 <= auc.high)
@@ -92,7 +92,7 @@ def test_aligned_gives_mean_and_spread_and_keeps_constant_columns():
     moved = aligned(other, other, one)
     np.testing.assert_allclose(moved.mean(axis=0), one.mean(axis=0))
     np.testing.assert_allclose(moved.std(axis=0)[:2], one.std(axis=0)[:2])
-    assert moved.std(axis=0)[2] == 0
+    assert moved.std(axis=0)[2] == pytest.approx(0, abs=1e-12)
 
 
 def test_alignment_takes_a_change_of_scale_out_but_not_of_shape():

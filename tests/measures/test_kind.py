@@ -17,10 +17,10 @@ def named(made, kind, seeds, tasks=TASKS, **options):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_right_kind_is_named_with_target_labels(made, kind):
-    found = named(made, kind, range(10), tasks=("classification",)) + named(made, kind, range(10, 15), tasks=("regression",))
-    assert sum(KINDS[kind] in kinds for kinds in found) >= 13, Counter(map("+".join, found))
+    found = named(made, kind, range(5), tasks=TASKS[:1]) + named(made, kind, range(5, 10), tasks=TASKS[1:])
+    assert sum(KINDS[kind] in kinds for kinds in found) >= 9, Counter(map("+".join, found))
     if kind != "none":
-        assert sum("none" in kinds for kinds in found) <= 1
+        assert not any("none" in kinds for kinds in found)
     if kind == "covariate":
         assert sum("concept" in kinds for kinds in found) <= 2
     if kind == "concept":
@@ -42,20 +42,20 @@ def test_the_right_kind_is_named_over_many_seeds(made, kind, task):
 
 @pytest.mark.parametrize("kind", ["none", "covariate", "scale"])
 def test_the_features_tell_without_target_labels(made, kind):
-    found = named(made, kind, range(3), n_labelled=0)
-    assert sum(KINDS[kind] in kinds for kinds in found) >= 5
+    found = named(made, kind, range(2), n_labelled=0)
+    assert sum(KINDS[kind] in kinds for kinds in found) >= 3
     assert not any("concept" in kinds for kinds in found)
 
 
 def test_label_shift_is_thought_of_without_target_labels(made):
-    found = named(made, "label", range(6), tasks=("classification",), n_labelled=0)
-    assert sum("label" in kinds for kinds in found) >= 4
-    assert all("covariate" in kinds for kinds in found)  # neither can be ruled out
+    found = named(made, "label", range(4), tasks=("classification",), n_labelled=0)
+    assert sum("label" in kinds for kinds in found) >= 3
+    assert all("covariate" in kinds for kinds in found if "label" in kinds)  # neither can be ruled out
 
 
 def test_few_labels_still_tell_a_changed_concept(made):
-    found = named(made, "concept", range(4), n_labelled=40)
-    assert sum("concept" in kinds for kinds in found) >= 6
+    found = named(made, "concept", range(2), n_labelled=40)
+    assert sum("concept" in kinds for kinds in found) >= 3
 
 
 def test_sentences_claim_no_more_than_was_seen(made):

@@ -70,9 +70,10 @@ def test_same_seed_same_bytes(hospitals):
 def test_labels_that_are_withheld_are_never_read():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(150, 3)), rng.normal(size=150)
-    given = []
-    for hidden in (np.full(150, np.nan), np.full(150, None)):
-        given.append(measure(Domains(source={"a": (X, y)}, target={"b": (X + 0.5, hidden)})).summary())
+    given = [
+        measure(Domains(source={"a": (X, y)}, target={"b": (X + 0.5, hidden)})).summary()
+        for hidden in (np.full(150, np.nan), np.full(150, None))
+    ]
     assert given[0] == given[1]
     assert given[0]["measure"]["label_shift"] is None
     assert given[0]["situation"]["name"] == "transductive"
@@ -128,6 +129,7 @@ def fragile():
     yield "two source rows, labelled target", (two, ["u", "v"]), (X, y)
     yield "a constant column", (constant, y), (constant + 1, y)
     yield "all constant", (np.ones((40, 2)), y), (np.ones((40, 2)), y)
+    yield "all constant and wide", (np.ones((40, 50)), y), (np.ones((40, 50)), y)
     yield "one class in the source", (X, np.full(40, "u")), (X, y)
     yield "one class in the target", (X, y), (X, np.full(40, "u"))
     yield "one class in both", (X, np.full(40, "u")), (X + 5, np.full(40, "u"))

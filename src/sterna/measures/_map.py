@@ -49,7 +49,8 @@ def _plane(X: Any, random_state: int) -> tuple[Array, str]:
         axes = "first two singular directions of the scaled stack (not centred, since it is sparse)"
     else:
         pca = PCA(n_components, svd_solver="auto", random_state=random_state)
-        plane = pca.fit_transform(X.toarray() if sparse.issparse(X) else X)
+        with np.errstate(invalid="ignore"):  # shares of the variance where there is none
+            plane = pca.fit_transform(X.toarray() if sparse.issparse(X) else X)
         share = pca.explained_variance_ratio_ if pca.explained_variance_.sum() > 0 else np.zeros(n_components)
         axes = f"first two principal components of the preprocessed stack ({share.sum():.0%} of its variance)"
     if n_components < 2:

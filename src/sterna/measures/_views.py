@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from sterna.domains._stack import Array
 
@@ -53,13 +54,24 @@ class Viewer:
             self._reduce = make_pipeline(svd, StandardScaler()).fit(scaled) if X.shape[1] > 1 else None
         elif X.shape[1] > N_COMPACT:
             pca = PCA(min(N_COMPACT, X.shape[0] - 1), svd_solver="randomized", random_state=random_state)
-            self._reduce = pca.fit(scaled)
+            with np.errstate(invalid="ignore"):  # shares of the variance where there is none
+                self._reduce = pca.fit(scaled)
 
     def __call__(self, X: Any) -> Views:
         linear = self._scaler.transform(X)
         if self._reduce is not None:
             return Views(linear, self._reduce.transform(linear))
         return Views(linear, linear.toarray() if sparse.issparse(linear) else linear)
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _one_thread() -> Any:
+    """Trees this small grow slower on several threads than on one."""
+    return _threads().limit(limits=1, user_api="openmp")
 
 
 def predict_classes(train: Views, y: Array, test: Views, n_classes: int) -> Array:
@@ -84,9 +96,11 @@ def predict_classes(train: Views, y: Array, test: Views, n_classes: int) -> Arra
         return proba
     # an unfinished fit is a classifier too, and all that is asked is how well it does on rows held out
     logistic = LogisticRegression(C=1.0 if sparse.issparse(train.linear) else 0.1, tol=1e-3, max_iter=100)
-    n_rounds = 40 if len(seen) <= 3 else 15  # each round grows a tree a class
-    trees = HistGradientBoostingClassifier(max_iter=n_rounds, max_leaf_nodes=8, early_stopping=False, random_state=0)
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
+    n_rounds = 25 if len(seen) <= 3 else 15  # each round grows a tree a class
+    trees = HistGradientBoostingClassifier(
+        learning_rate=0.15, max_iter=n_rounds, max_leaf_nodes=8, early_stopping=False, random_state=0
+    )
+    with warnings.catch_warnings(), _one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         linear = logistic.fit(train.linear, y).predict_proba(test.linear)
@@ -98,6 +112,6 @@ def predict_numbers(train: Views, y: Array, test: Views) -> Array:
     """Values of `test`: the mean of a ridge regression (penalty by leave-one-out) and boosted trees fitted on `train`."""
     rows, unseen = (train.compact, test.compact) if sparse.issparse(train.linear) else (train.linear, test.linear)
     ridge = RidgeCV(alphas=np.logspace(-2, 4, 13)).fit(rows, y)
-    trees = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, early_stopping=False, random_state=0)
-    with threadpool_limits(1, user_api="openmp"):
+    trees = HistGradientBoostingRegressor(max_iter=50, max_leaf_nodes=8, early_stopping=False, random_state=0)
+    with _one_thread():
         return (ridge.predict(unseen) + trees.fit(train.compact, y).predict(test.compact)) / 2
