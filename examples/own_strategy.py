@@ -21,7 +21,8 @@ class ScaleMatch(TransferEstimator):
         self.estimator = estimator
 
     def _fit_domains(self, data):
-        self.source_, self.target_ = self._moments(data.X_source), self._moments(data.X_target)
+        self.source_ = self._moments(data.X_source)
+        self.target_ = self._moments(data.X_target)
         self.health_["largest_scale"] = float(np.max(self.target_[1] / self.source_[1]))
         # the labelled target rows are added there
         self._fit_final(self._map_source(data.X_source), data)
@@ -34,7 +35,7 @@ class ScaleMatch(TransferEstimator):
 
 
 def main():
-    """A sensor that was recalibrated: the source measures every column in another unit and from another zero."""
+    """A recalibrated sensor: the source has other units and another zero."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 20))
     y = np.where(X @ rng.normal(size=20) > 0, "fault", "fine")

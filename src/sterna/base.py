@@ -75,8 +75,10 @@ class TransferEstimator(BaseEstimator):
     A subclass states its facts as class attributes and fills `_fit_domains`; it may replace `_map_source` and `_map_target`
     (how rows of either domain are represented for `estimator_`) and `_fit_plain`.
 
-    The contract
-    ------------
+    Notes
+    -----
+    The contract:
+
     * `fit(X, y, sample_domain=...)` learns from stacked domains. Rows without a label (NaN, None) are unlabelled.
     * Labelled target rows, where there are any, always join the training; withhold their labels to run a method unsupervised.
     * Without `sample_domain` a strategy is its plain base estimator.
@@ -263,6 +265,7 @@ class TransferEstimator(BaseEstimator):
 # scikit-learn reads default metadata requests from these (name-mangled) attributes; written so that subclasses inherit them.
 for _method in ("fit", "predict", "predict_proba", "predict_log_proba", "decision_function", "score"):
     _request = {"sample_domain": True} | ({} if _method == "fit" else {"allow_source": True})
+    _request |= {"sample_weight": True} if _method == "score" else {}
     setattr(TransferEstimator, f"_TransferEstimator__metadata_request__{_method}", _request)
 
 

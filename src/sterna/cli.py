@@ -312,7 +312,8 @@ def _show_findings(domains: sterna.Domains) -> None:
 
 
 def _show_comparison(comparison: sterna.Comparison, out: Path) -> None:
-    from sterna.verdict import amount, find_metric, spelled_gap
+    from sterna.verdict._metrics import find_metric
+    from sterna.verdict._words import amount, spelled_gap
 
     summary = comparison.summary
     metric = find_metric(summary["metric"]["name"], summary["task"])

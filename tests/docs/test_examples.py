@@ -11,7 +11,7 @@ import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 SAYS = {
-    "hospitals": ["source 'hospital_a'", "60 labelled", "report: runs/hospitals/report.html"],
+    "hospitals": ["60 labelled", "hurts", "There is no evidence that the source helps", "report: runs/hospitals/report.html"],
     "own_strategy": ["ScaleMatch", "Using the source helps", "Adapting helps"],
     "regression": ["60 labels: ", "0 labels: unproven", "rmse"],
 }

@@ -23,6 +23,7 @@ _DENSE = 500  # the eigenproblem is solved densely up to this size, by Lanczos s
 
 
 _MAX_COMPONENTS = 30  # kept by default
+_ROWS = 2000  # about the size of the published data, at which `regularization` is the published lambda
 _SHIFT = 0.3  # standard deviations by which means may differ in a component that is kept by default
 
 
@@ -212,7 +213,9 @@ class MMDProjection(Aligner):
     def _project(self, basis: Basis, contrasts: Contrasts) -> None:
         """Set components_ and offset_ so that the given means come together."""
         E = contrasts.differences * np.sqrt(contrasts.weights / contrasts.norm)[:, None]
-        V = leading_directions(basis, E, self.regularization, self.n_components or _MAX_COMPONENTS)
+        # Both sides grow with n (in the kernel forms, whose phi does, with n^2), the penalty does not: let it grow too.
+        growth = (basis.n_rows / _ROWS) ** (1 if self.kernel == "primal" else 2)
+        V = leading_directions(basis, E, self.regularization * growth, self.n_components or _MAX_COMPONENTS)
         mean = basis.mean @ basis.vectors @ V
         variances = np.sum((basis.norms[:, None] * V) ** 2, axis=0) / basis.n_rows - mean**2
         if self.n_components is None and len(basis.norms) <= _MAX_COMPONENTS:  # else directions are left out already

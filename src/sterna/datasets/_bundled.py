@@ -22,13 +22,13 @@ def load_digits_by_stroke(n_labelled: int = 60, random_state: int = 0) -> Domain
     Returns
     -------
     Domains
-        1437 source rows and 360 target rows, 64 pixels, 10 classes (UCI optical digits, by way of scikit-learn).
+        1271 source rows and 526 target rows, 64 pixels, 10 classes (UCI optical digits, by way of scikit-learn).
 
     Examples
     --------
     >>> from sterna.datasets import load_digits_by_stroke
     >>> load_digits_by_stroke()
-    Domains(classification; source 'ordinary': 1438 rows; target 'bold': 359 rows, 60 labelled; 64 columns)
+    Domains(classification; source 'ordinary': 1271 rows; target 'bold': 526 rows, 60 labelled; 64 columns)
     """
     X, y = load_digits(return_X_y=True)
     bold = X.sum(axis=1) > np.quantile(X.sum(axis=1), 0.7)
@@ -55,7 +55,7 @@ def load_diabetes_by_age(n_labelled: int = 60, random_state: int = 0) -> Domains
     --------
     >>> from sterna.datasets import load_diabetes_by_age
     >>> load_diabetes_by_age()
-    Domains(regression; source 'under 55': 288 rows; target '55 and older': 154 rows, 60 labelled; 10 columns)
+    Domains(regression; source 'under 55': 287 rows; target '55 and older': 155 rows, 60 labelled; 10 columns)
     """
     table, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     older = (table["age"] >= 55).to_numpy()

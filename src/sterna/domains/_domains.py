@@ -25,7 +25,17 @@ from sterna.domains._stack import Array, clean_labels, domain_codes, is_labelled
 
 @dataclass(frozen=True)
 class Domain:
-    """One named domain: `X` of shape (n_samples, n_features), `y` of shape (n_samples,), and which labels are known."""
+    """One named domain.
+
+    Attributes
+    ----------
+    name : str
+    role : {"source", "target"}
+    X : DataFrame, ndarray or csr_array of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    labelled : ndarray of bool of shape (n_samples,)
+        Which labels are known.
+    """
 
     name: str
     role: str

@@ -146,8 +146,10 @@ def _relation(found: Evidence, kind: list[str]) -> str:
         return f"No sign of concept shift beyond what label shift explains: {compared}."
     if "subspace" in kind:
         return f"No sign of concept shift beyond what another scale explains (see below): {compared}."
+    worse = (found.error_target or 0.0) > (found.error_source or 0.0)
     return (
-        f"The source model fits the target otherwise than the source: {compared}. Either the label depends otherwise on the features (concept "
+        f"{'The source model does not carry over as it is' if worse else 'The source model errs otherwise in the target'}: "
+        f"{compared}. Either the label depends otherwise on the features (concept "
         "shift), or the model extrapolates badly: hardly any source row lies where the target lies, so these data cannot tell."
     )
 

@@ -2,22 +2,8 @@
 
 from sterna.verdict._compare import compare
 from sterna.verdict._comparison import Comparison
-from sterna.verdict._metrics import METRICS, Metric, find_metric
 from sterna.verdict._single import fit_strategy, predict_file
 from sterna.verdict._statistics import Interval, compare_paired
-from sterna.verdict._words import Verdict, amount, spelled_gap
+from sterna.verdict._words import Verdict
 
-__all__ = [
-    "METRICS",
-    "Comparison",
-    "Interval",
-    "Metric",
-    "Verdict",
-    "amount",
-    "compare",
-    "compare_paired",
-    "find_metric",
-    "fit_strategy",
-    "predict_file",
-    "spelled_gap",
-]
+__all__ = ["Comparison", "Interval", "Verdict", "compare", "compare_paired", "fit_strategy", "predict_file"]

@@ -152,7 +152,17 @@ METRICS = {metric.name: metric for metric in _ALL}
 
 
 def find_metric(name: str | None, task: str) -> Metric:
-    """The metric called `name`, or the default of the task: accuracy, or the root mean squared error."""
+    """The metric called `name`, or the default of the task: accuracy, or the root mean squared error.
+
+    Parameters
+    ----------
+    name : str or None
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    Metric
+    """
     fitting = [metric.name for metric in METRICS.values() if metric.task == task]
     if name is None:
         return METRICS[fitting[0]]

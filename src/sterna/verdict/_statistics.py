@@ -15,7 +15,12 @@ N_DRAWS = 20_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence interval."""
+    """A mean with its confidence interval.
+
+    Attributes
+    ----------
+    mean, low, high : float
+    """
 
     mean: float
     low: float

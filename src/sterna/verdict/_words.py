@@ -43,7 +43,17 @@ class Verdict:
 
 
 def amount(value: float, metric: Metric) -> str:
-    """A score as people write it: shares of rows in per cent."""
+    """A score as people write it: shares of rows in per cent.
+
+    Parameters
+    ----------
+    value : float
+    metric : Metric
+
+    Returns
+    -------
+    str
+    """
     return f"{100 * value:.1f} %" if metric.counts_rows else f"{value:.4g}"
 
 
@@ -53,7 +63,18 @@ def gap(value: float, metric: Metric, sign: str = "") -> str:
 
 
 def spelled_gap(difference: dict[str, float] | None, metric: Metric) -> str:
-    """A difference with its interval, short: "+5.3 [-1.5, +12.2]", in points for shares of rows."""
+    """A difference with its interval, short: "+5.3 [-1.5, +12.2]", in points for shares of rows.
+
+    Parameters
+    ----------
+    difference : dict with mean, low and high, or None
+    metric : Metric
+
+    Returns
+    -------
+    str
+        Empty for None.
+    """
     if difference is None:
         return ""
     form = ".1f" if metric.counts_rows else ".4g"
