@@ -133,6 +133,8 @@ def test_health_is_documented_by_name(name):
     """The words that `health_` can hold are in the docstring, in backticks, or there is nothing to report."""
     cls = STRATEGIES[name]
     assert issubclass(cls, TransferEstimator)
-    described = {entry.name: " ".join(entry.desc) for entry in ClassDoc(cls, config={"show_class_members": False})["Attributes"]}
+    described = {
+        entry.name: " ".join(entry.desc) for entry in ClassDoc(cls, config={"show_class_members": False})["Attributes"]
+    }
     if cls.family != "baselines":
         assert "`" in described["health_"], f"{name} does not say what health_ holds"

@@ -69,7 +69,9 @@ def test_arrows_point_one_way(path):
 
 def test_no_file_imports_in_a_circle():
     """Between the files of the package, imports inside functions left aside."""
-    names = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()}
+    names = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()
+    }
     arrows = {}
     for name, path in names.items():
         arrows[name] = set()

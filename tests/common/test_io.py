@@ -188,5 +188,5 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
 def test_a_lambda_is_refused(tmp_path):
     path = sterna.save(sterna.make_pipeline(FunctionTransformer(lambda X: X), CORAL()), tmp_path)
-    with pytest.raises(ValueError, match="not trusted: .*<lambda>"):
+    with pytest.raises(ValueError, match=r"not trusted: .*<lambda>"):
         sterna.load(path)

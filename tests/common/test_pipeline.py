@@ -157,7 +157,7 @@ def test_importing_or_fitting_does_not_switch_routing_on():
 
 def test_fitting_leaves_the_users_routing_as_it_is():
     X, y, sample_domain, _ = make_stack()
-    with sklearn.config_context(enable_metadata_routing=True):
-        sterna.make_pipeline(StandardScaler(), CORAL()).fit(X, y, sample_domain=sample_domain)
-        assert sklearn.get_config()["enable_metadata_routing"]
-    assert not sklearn.get_config()["enable_metadata_routing"]
+    for routing in (True, False):
+        with sklearn.config_context(enable_metadata_routing=routing):
+            sterna.make_pipeline(StandardScaler(), CORAL()).fit(X, y, sample_domain=sample_domain)
+            assert sklearn.get_config()["enable_metadata_routing"] == routing

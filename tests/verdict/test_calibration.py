@@ -16,7 +16,6 @@ from sterna.verdict._metrics import find_metric
 from sterna.verdict._splits import target_splits
 from sterna.verdict._store import CellStore
 
-
 BASE = {"classification": LogisticRegression(max_iter=1000), "regression": Ridge()}
 
 
@@ -60,7 +59,10 @@ def judged(domains, strategies, estimator, seed, n_splits=3, n_repeats=3):
 def placebo_word(task, seed):
     tree = DecisionTreeClassifier if task == "classification" else DecisionTreeRegressor
     noisy = tree(max_features=2, min_samples_leaf=2)
-    strategies = {"TargetOnly": TargetOnly(), "Placebo": Placebo(tree(max_features=2, min_samples_leaf=2, random_state=seed + 999))}
+    strategies = {
+        "TargetOnly": TargetOnly(),
+        "Placebo": Placebo(tree(max_features=2, min_samples_leaf=2, random_state=seed + 999)),
+    }
     return judged(make_domains(task, seed, n_source=10, n_target=30), strategies, noisy, seed)["Placebo"].difference.word
 
 

@@ -72,7 +72,9 @@ def test_a_base_without_weights_leads_to_skipped_strategies_never_to_failing_one
         if "classification" in cls.tasks and "sample weights" in cls.needs:
             assert (entries[name]["mean"] is None) != takes_weights(base)
             if not takes_weights(base):
-                assert entries[name]["reason"] == "needs a base estimator with sample_weight, which KNeighborsClassifier has not"
+                assert (
+                    entries[name]["reason"] == "needs a base estimator with sample_weight, which KNeighborsClassifier has not"
+                )
         elif "classification" in cls.tasks and not {"several sources", "shared rows"} & cls.needs:
             assert entries[name]["reason"] is None, (name, entries[name]["reason"])
 
@@ -86,7 +88,9 @@ def test_a_strategy_with_its_own_base_does_not_need_the_common_one(pair):
     assert "sample_weight" in why_not(type(own)(), pair(), KNeighborsClassifier())
 
 
-@pytest.mark.parametrize(("given", "meant"), [("Corall", "CORAL"), ("coral", "CORAL"), ("target_only", "TargetOnly"), ("pooling", "Pooled")])
+@pytest.mark.parametrize(
+    ("given", "meant"), [("Corall", "CORAL"), ("coral", "CORAL"), ("target_only", "TargetOnly"), ("pooling", "Pooled")]
+)
 def test_unknown_names_give_near_names(pair, given, meant):
     with pytest.raises(ValueError, match=rf"'{given}' is unknown; did you mean .*{meant}"):
         select_strategies([given], pair(), LogisticRegression())

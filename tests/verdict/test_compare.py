@@ -22,7 +22,7 @@ from sterna.verdict._splits import target_splits
 TOP = (
     "sterna title task metric situation domains findings verdict adaptation best baselines strategies confidence n_comparisons "
     "correction protocol power learning_curve confusion measure use reproduce"
-).split()
+)
 INNER = {
     "metric": "name greater_is_better unit",
     "situation": "name label_space feature_space sentence",
@@ -35,16 +35,14 @@ INNER = {
     "reproduce": "command python versions platform",
 }
 DOMAIN = "name role n_rows n_labelled n_features classes label_summary fingerprint"
-STRATEGY = (
-    "name family mean low high difference verdict adaptation_difference adaptation seconds peak_mb health warnings label_free reason"
-)
+STRATEGY = "name family mean low high difference verdict adaptation_difference adaptation seconds peak_mb health warnings label_free reason"
 WORDS = ("helps", "no evidence", "hurts", "unproven")
 
 
 def check_summary(summary):
     """Every key of the schema, plain JSON types, and the promises between them."""
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert sorted(summary) == sorted(TOP)
+    assert sorted(summary) == sorted(TOP.split())
     for key, inner in INNER.items():
         assert sorted(summary[key]) == sorted(inner.split()), key
     for domain in summary["domains"]:
@@ -162,7 +160,12 @@ def test_metrics_of_probabilities(pair, quick, name):
 
 def test_differences_are_positive_where_better_whatever_the_metric(pair, quick, entry):
     """SourceOnly is better than Constant in every metric, and so are its difference and its place."""
-    for task, name in [("classification", "accuracy"), ("classification", "log_loss"), ("regression", "rmse"), ("regression", "mae")]:
+    for task, name in [
+        ("classification", "accuracy"),
+        ("classification", "log_loss"),
+        ("regression", "rmse"),
+        ("regression", "mae"),
+    ]:
         comparison = quick(pair(task), metric=name)
         source, control = entry(comparison, "SourceOnly"), entry(comparison, "TargetOnly")
         sign = 1 if comparison.summary["metric"]["greater_is_better"] else -1

@@ -48,7 +48,9 @@ def test_poisoned_evaluation_rows_change_no_prediction(pair, task, name):
         _, clean = fit_predict(plan, name, split.adapt, split.evaluate, plan.seed(j))
         _, poisoned = fit_predict(poison(plan, split.evaluate, labels=True), name, split.adapt, split.evaluate, plan.seed(j))
         np.testing.assert_array_equal(clean, poisoned)
-        model, _ = fit_predict(poison(plan, split.evaluate, labels=True, X=True), name, split.adapt, split.evaluate, plan.seed(j))
+        model, _ = fit_predict(
+            poison(plan, split.evaluate, labels=True, X=True), name, split.adapt, split.evaluate, plan.seed(j)
+        )
         np.testing.assert_array_equal(model.predict(plan.domains.target.X[split.evaluate]), clean)
 
 

@@ -176,7 +176,9 @@ def test_sources_of_a_few_rows(quick):
     comparison = quick(domains)
     assert comparison.verdict.word == "unproven"
     assert comparison.best == "SourceOnly"
-    assert all("failed in" in row["reason"] for row in comparison.summary["strategies"] if row["name"] in ("CORAL", "SourceOnly"))
+    assert all(
+        "failed in" in row["reason"] for row in comparison.summary["strategies"] if row["name"] in ("CORAL", "SourceOnly")
+    )
 
 
 def test_a_source_without_noise(quick):

@@ -18,7 +18,8 @@ BASELINES = (TargetOnly, SourceOnly, Pooled, Constant)
 def make_analysis(differences, adaptations=None, best="Pooled"):
     """An analysis with these differences to target only, and to the best plain baseline, which is `best`."""
     outcomes = {
-        cls.__name__: Outcome(cls.__name__, "baselines", gains=np.full((4, 1), float(cls.__name__ == best))) for cls in BASELINES
+        cls.__name__: Outcome(cls.__name__, "baselines", gains=np.full((4, 1), float(cls.__name__ == best)))
+        for cls in BASELINES
     }
     for name, interval in (adaptations or {}).items():
         outcomes[name] = Outcome(name, "align", gains=np.zeros((4, 1)), adaptation=interval)

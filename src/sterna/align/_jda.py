@@ -12,6 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sterna.align._mmd_projection import Basis, Contrasts, MMDProjection
 from sterna.domains._stack import Array, DomainData
 
+_UNSETTLED = 0.2  # share of pseudo-labels that may change in the last round without a warning
+
 
 class JDA(MMDProjection):
     """Joint distribution adaptation: project so that the domains' means agree, and those of each class with them.
@@ -32,8 +34,8 @@ class JDA(MMDProjection):
     max_iter : int, default=10
         Rounds at most; it ends early once no pseudo-label changes.
     regularization : float, default=1.0
-        Penalty on the length of the directions; rows are first scaled to a mean squared length of 1 and the MMD matrix to a
-        Frobenius norm of 1, so that the value has one meaning for any data.
+        Penalty on the length of the directions: the paper's weight for 2000 rows, see Notes. Rows are first scaled to a mean
+        squared length of 1 and the MMD matrix to a Frobenius norm of 1.
     kernel : {"linear", "primal", "rbf"}, default="linear"
         "linear" and "rbf": f = K a with penalty ||a||^2. "primal": f = X w with penalty ||w||^2.
     bandwidth : float, default=1.0
@@ -143,6 +145,8 @@ class JDA(MMDProjection):
         self.n_iter_, self.pseudo_labels_ = n_iter, self.classes_[codes]
         self.health_.update(n_iter=n_iter, converged=change == 0, pseudo_label_change=change)
         self._check_classes(self.pseudo_labels_, np.concatenate([data.y_source, data.y_target]))
+        if change > _UNSETTLED and n_iter > 1:
+            self._warn_collapse(f"the pseudo-labels do not settle, the last round changed {change:.0%} of them")
 
     def _fit_plain(self, X: Any, y: Array) -> None:
         super()._fit_plain(X, y)

@@ -24,8 +24,8 @@ class TCA(MMDProjection):
         Components kept, at most the rank of the data. None: 30; where the rank is no more than that and all would be kept,
         only the components in which the means differ by less than 0.3 standard deviations or three standard errors.
     regularization : float, default=1.0
-        Penalty on the length of the directions; rows are first scaled to a mean squared length of 1 and the MMD matrix to a
-        Frobenius norm of 1, so that the value has one meaning for any data.
+        Penalty on the length of the directions: the paper's weight for 2000 rows, see Notes. Rows are first scaled to a mean
+        squared length of 1 and the MMD matrix to a Frobenius norm of 1.
     kernel : {"linear", "primal", "rbf"}, default="linear"
         "linear" and "rbf": f = K a with penalty ||a||^2, the paper's form. "primal": f = X w with penalty ||w||^2.
     bandwidth : float, default=1.0
@@ -59,8 +59,9 @@ class TCA(MMDProjection):
     Notes
     -----
     Unsupervised TCA: min_W tr(W^T K L K W) + mu tr(W^T W) subject to W^T K H K W = I. The leading eigenvectors of
-    (K L K + mu I)^-1 K H K, which is not symmetric, are found from a symmetric problem: see `leading_directions`. Here
-    L is divided by its norm 1/n_s + 1/n_t, so that mu = regularization (1/n_s + 1/n_t).
+    (K L K + mu I)^-1 K H K, which is not symmetric, are found from a symmetric problem: see `leading_directions`. L is divided
+    by its norm 1/n_s + 1/n_t. The scatter then grows with n^2 (with n in the primal form) and the penalty would fade: so
+    mu = regularization (n / 2000)^2 (1/n_s + 1/n_t), or with the power 1.
 
     A form with Z Z^T near K and f = Z b carries the same penalty as b^T (Z^T Z)^-1 b (the smallest ||a||^2 with Z^T a = b):
     so the linear kernel costs a d x d problem if there are fewer features than rows, and the Nystrom form of the rbf kernel

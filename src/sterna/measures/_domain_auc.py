@@ -66,6 +66,7 @@ def domain_auc(
     the first 30 principal components of wider data, so that differences of spread and of interaction are seen too. Five folds;
     the areas of the folds are averaged, since scores of different models do not compare. The paper's proxy A-distance of
     a classifier with error e is 2 (1 - 2 e); the area does not depend on a threshold nor on the numbers of rows.
+    Rows are taken as independent: where they come in groups (days, patients), the classifier may recognise the group.
     The interval is Newcombe's, of twice the variance, see `auc_interval`. Cost: ten fits on at most 2 * max_rows rows.
 
     References

@@ -12,6 +12,7 @@ from scipy.stats import norm, rankdata
 from sklearn.linear_model import LogisticRegression
 
 from sterna.domains._stack import Array, vstack
+from sterna.measures._threads import single_threaded
 from sterna.measures._views import Viewer, predict_classes
 
 N_FOLDS = 5
@@ -52,6 +53,7 @@ class DomainScores:
         return odds[: len(self.source)], odds[len(self.source) :]
 
 
+@single_threaded
 def domain_scores(X_source: Any, X_target: Any, random_state: Any, align: bool = False) -> DomainScores:
     """Cross-validate a domain classifier.
 

@@ -10,10 +10,12 @@ from sklearn.decomposition import PCA, TruncatedSVD
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
+from sterna.measures._threads import single_threaded
 
 MAX_POINTS = 300
 
 
+@single_threaded
 def domain_map(X: Any, names: Array, random_state: int) -> tuple[list[dict[str, Any]], str]:
     """Project stacked rows to the plane.
 

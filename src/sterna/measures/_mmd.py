@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sterna.domains._stack import Array, vstack
 from sterna.measures._checks import check_pair, sample_rows
 from sterna.measures._facts import measure_facts
+from sterna.measures._threads import single_threaded
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class MMD:
     takes="features",
     reference="Gretton, Borgwardt, Rasch, Schölkopf and Smola 2012",
 )
+@single_threaded
 def mmd(
     X_source: Any,
     X_target: Any,

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from sterna.domains._stack import Array, vstack
 from sterna.measures._domain_scores import N_FOLDS, aligned
+from sterna.measures._threads import single_threaded
 from sterna.measures._views import Viewer, predict_classes, predict_numbers
 
 
@@ -37,6 +38,7 @@ class SourceModel:
     target_aligned: Seen | None  # with the means and spreads of the source's columns; None where rows are sparse
 
 
+@single_threaded
 def source_model(X_source: Any, y_source: Array, X_target: Any, n_classes: int | None, random_state: Any) -> SourceModel:
     """Cross-validate a model on the source, and predict the target with it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
-from threadpoolctl import ThreadpoolController
 
 from sterna.domains._stack import Array
 
@@ -64,16 +62,6 @@ class Viewer:
         return Views(linear, linear.toarray() if sparse.issparse(linear) else linear)
 
 
-@functools.cache
-def _threads() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def _one_thread() -> Any:
-    """Trees this small grow slower on several threads than on one."""
-    return _threads().limit(limits=1, user_api="openmp")
-
-
 def predict_classes(train: Views, y: Array, test: Views, n_classes: int) -> Array:
     """Class probabilities of `test`: the mean of a logistic regression and boosted trees fitted on `train`.
 
@@ -100,7 +88,7 @@ def predict_classes(train: Views, y: Array, test: Views, n_classes: int) -> Arra
     trees = HistGradientBoostingClassifier(
         learning_rate=0.15, max_iter=n_rounds, max_leaf_nodes=8, early_stopping=False, random_state=0
     )
-    with warnings.catch_warnings(), _one_thread():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         linear = logistic.fit(train.linear, y).predict_proba(test.linear)
@@ -113,5 +101,4 @@ def predict_numbers(train: Views, y: Array, test: Views) -> Array:
     rows, unseen = (train.compact, test.compact) if sparse.issparse(train.linear) else (train.linear, test.linear)
     ridge = RidgeCV(alphas=np.logspace(-2, 4, 13)).fit(rows, y)
     trees = HistGradientBoostingRegressor(max_iter=50, max_leaf_nodes=8, early_stopping=False, random_state=0)
-    with _one_thread():
-        return (ridge.predict(unseen) + trees.fit(train.compact, y).predict(test.compact)) / 2
+    return (ridge.predict(unseen) + trees.fit(train.compact, y).predict(test.compact)) / 2

@@ -17,7 +17,7 @@ from sterna.verdict._analysis import CONTROL, MIN_SPLITS, Analysis, analyse
 from sterna.verdict._candidates import base_estimator, select_strategies
 from sterna.verdict._cells import CHOICE, Cell, Plan, fit_all, run_cell
 from sterna.verdict._comparison import Comparison
-from sterna.verdict._metrics import find_metric
+from sterna.verdict._metrics import Metric, find_metric
 from sterna.verdict._run import Execution, Progression, run_rounds
 from sterna.verdict._splits import default_repeats, target_splits
 from sterna.verdict._statistics import power_analysis
@@ -124,11 +124,7 @@ def compare(
     strategies = strategies if strategies is None or isinstance(strategies, Mapping) else list(strategies)
     chosen_metric = find_metric(metric, domains.task)
     base, base_reason = base_estimator(estimator, domains, random_state)
-    if chosen_metric.needs_probabilities and not hasattr(base, "predict_proba"):
-        raise ValueError(
-            f"metric {chosen_metric.name!r} needs probabilities, which {type(base).__name__} does not give; choose another estimator, "
-            "for instance 'linear', or another metric"
-        )
+    _check_probabilities(chosen_metric, base)
     instances, skipped = select_strategies(strategies, domains, base)
     options = _options(strategies, metric, label_budgets, n_splits, n_repeats, confidence, random_state)
     config = {
@@ -148,22 +144,25 @@ def compare(
     if len(labelled) < MIN_LABELS:
         comparison = compare_unsupervised(plan([]), store, common, about, execution)
     else:
-        y = np.array(domains.target.y[labelled].tolist())
-        repeats = default_repeats(len(labelled)) if n_repeats is None else n_repeats
+        n_repeats = default_repeats(len(labelled)) if n_repeats is None else n_repeats
         n_splits = min(n_splits, len(labelled) // 2)
+        stratify, y = domains.task == "classification", np.array(domains.target.y[labelled].tolist())
         splits = target_splits(
-            labelled,
-            y,
-            stratify=domains.task == "classification",
-            n_splits=n_splits,
-            n_repeats=repeats,
-            random_state=random_state,
+            labelled, y, stratify=stratify, n_splits=n_splits, n_repeats=n_repeats, random_state=random_state
         )
-        about |= {"n_splits": n_splits, "n_repeats": repeats}
+        about |= {"n_splits": n_splits, "n_repeats": n_repeats}
         comparison = _compare_supervised(plan(splits), store, common, about, sorted(set(label_budgets)), execution)
     if folder is not None:
         comparison.save(folder)
     return comparison
+
+
+def _check_probabilities(metric: Metric, base: Any) -> None:
+    if metric.needs_probabilities and not hasattr(base, "predict_proba"):
+        raise ValueError(
+            f"metric {metric.name!r} needs probabilities, which {type(base).__name__} does not give; choose another estimator, "
+            "for instance 'linear', or another metric"
+        )
 
 
 def _check_numbers(confidence: float, n_splits: int, n_repeats: int | None, label_budgets: Sequence[int], seed: Any) -> None:
