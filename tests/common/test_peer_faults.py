@@ -43,9 +43,10 @@ def make_stack(labels=(0, 1), n=40, n_sources=2, shift=0.3, seed=0):
     return X, np.array(labels)[codes], sample_domain
 
 
-def instance(name):
-    """A strategy with its default base."""
-    return STRATEGIES[name]()
+def instance(name, **parameters):
+    """A strategy with its defaults, seeded."""
+    strategy = STRATEGIES[name](**parameters)
+    return strategy.set_params(random_state=0) if "random_state" in strategy.get_params(deep=False) else strategy
 
 
 def turned_digits(n=500, angle=30, seed=0):
@@ -78,7 +79,7 @@ def test_users_labels_are_not_overwritten(name, kind):
 @pytest.mark.parametrize("labels", [(-1, 0, 1), (-1, 1), ("no", "yes"), (False, True), (10, 200, 7000), (1.0, 2.0)])
 def test_classes_of_every_kind_are_learned_and_none_is_dropped(name, labels):
     X, y, sample_domain = make_stack(labels, n_sources=2)
-    model = CLASSIFIERS[name]().fit(X, y, sample_domain=sample_domain)
+    model = instance(name).fit(X, y, sample_domain=sample_domain)
     assert model.classes_.tolist() == sorted(labels)
     if name != "Constant":
         assert set(model.predict(X[sample_domain < 0]).tolist()) == set(labels)
@@ -95,13 +96,13 @@ def test_minus_one_is_a_class_where_domains_say_so(name):
     target[20:] = None
     domains = sterna.Domains(source, {"t": (X[sample_domain < 0], target)})
     stacked = domains.stack()
-    model = CLASSIFIERS[name]().fit(*stacked[:2], sample_domain=stacked[2])
+    model = instance(name).fit(*stacked[:2], sample_domain=stacked[2])
     assert model.classes_.tolist() == [-1, 1]
     codes = {f"s{code}": (X[sample_domain == code], y[sample_domain == code] * 3) for code in (1, 2)}
     other = sterna.Domains(
         codes, {"t": (X[sample_domain < 0], [None if label is None else 3 * label for label in target])}
     ).stack()
-    again = CLASSIFIERS[name]().fit(*other[:2], sample_domain=other[2])
+    again = instance(name).fit(*other[:2], sample_domain=other[2])
     np.testing.assert_array_equal(3 * model.predict(X), again.predict(X))
 
 
@@ -113,7 +114,7 @@ def test_jda_does_not_care_where_labels_start():
     for labels in ((0, 1, 2), (1, 2, 3), ("a", "b", "c"), (-1, 5, 9)):
         named = np.array(labels, dtype=object)[y]
         named[unknown] = None
-        prediction = JDA().fit(X, named, sample_domain=sample_domain).predict(X[unknown])
+        prediction = JDA(random_state=0).fit(X, named, sample_domain=sample_domain).predict(X[unknown])
         predictions.append([labels.index(label) for label in prediction.tolist()])
     assert predictions[0] == predictions[1] == predictions[2] == predictions[3]
     assert np.mean(np.array(predictions[0]) == y[unknown]) > 0.7
@@ -142,10 +143,10 @@ def test_weights_that_the_base_cannot_use_are_refused_not_dropped(name):
     with pytest.raises(
         TypeError, match="does not accept sample_weight, which this strategy needs; use a base estimator that does"
     ):
-        STRATEGIES[name](estimator=base).fit(X, y, sample_domain=sample_domain)
+        instance(name, estimator=base).fit(X, y, sample_domain=sample_domain)
     pipeline = sterna.make_pipeline(StandardScaler(), base)
     with pytest.raises(TypeError, match="does not accept sample_weight"):
-        STRATEGIES[name](estimator=pipeline).fit(X, y, sample_domain=sample_domain)
+        instance(name, estimator=pipeline).fit(X, y, sample_domain=sample_domain)
 
 
 @quiet
@@ -162,7 +163,7 @@ def test_weights_reach_the_base_also_inside_a_pipeline(name):
 
     Spy.__init__ = (Ridge if regression else LogisticRegression).__init__
     base = sterna.make_pipeline(StandardScaler(), Spy())
-    STRATEGIES[name](estimator=base).fit(X, y, sample_domain=sample_domain)
+    instance(name, estimator=base).fit(X, y, sample_domain=sample_domain)
     assert len(seen) > 0
     assert all(weights is not None for weights in seen)
     assert any(np.ptp(weights) > 0 for weights in seen)
@@ -187,7 +188,7 @@ def test_an_omitted_domain_is_named(name):
 @quiet
 @each_classifier
 def test_the_default_base_for_classes_is_a_classifier(name):
-    model = CLASSIFIERS[name]()
+    model = instance(name)
     assert is_classifier(model)
     X, y, sample_domain = make_stack(("no", "yes"))
     model.fit(X, y, sample_domain=sample_domain)
@@ -240,7 +241,7 @@ def test_weights_on_histograms_of_visual_words_are_finite(name):
     counts = np.vstack([rng.poisson(300 * shares[0], (60, 800)), rng.poisson(300 * shares[1], (40, 800))]).astype(float)
     y, sample_domain = np.r_[rng.integers(0, 2, 60), np.full(40, -1)], np.repeat([1, -2], [60, 40])
     for X in (counts, counts / counts.sum(axis=1, keepdims=True), 1e6 * counts):
-        model = REWEIGHTERS[name]().fit(X, y, sample_domain=sample_domain)
+        model = instance(name).fit(X, y, sample_domain=sample_domain)
         assert np.isfinite(model.weights_).all()
         assert (model.weights_ >= 0).all()
         assert model.weights_.mean() == pytest.approx(1.0)
@@ -254,7 +255,7 @@ def test_default_weights_are_no_idle_ones(name):
     near, far, target = rng.normal(size=(150, 3)), rng.normal(size=(150, 3)) + [3, 0, 0], rng.normal(size=(300, 3))
     X, sample_domain = np.vstack([near, far, target]), np.repeat([1, -2], 300)
     y = np.r_[rng.integers(0, 2, 300), np.full(300, -1)]
-    model = REWEIGHTERS[name]().fit(X, y, sample_domain=sample_domain)
+    model = instance(name).fit(X, y, sample_domain=sample_domain)
     assert model.health_["effective_share"] < 0.8
     assert model.weights_[:150].mean() > 4 * model.weights_[150:].mean()
 
@@ -271,7 +272,7 @@ def test_on_turned_digits_nothing_collapses_in_silence(name):
     plain = np.mean(SourceOnly().fit(X, y, sample_domain=sample_domain).predict(Xt) == yt)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = CLASSIFIERS[name]().fit(X, y, sample_domain=sample_domain)
+        model = instance(name).fit(X, y, sample_domain=sample_domain)
     warned = [str(w.message) for w in caught if issubclass(w.category, sterna.CollapseWarning)]
     prediction = model.predict(Xt)
     collapsed = np.mean(prediction == yt) < plain / 2 or len(np.unique(prediction)) < 5
@@ -313,8 +314,8 @@ def test_transport_does_not_depend_on_the_units_of_its_cost(factor):
     Xs, ys, Xt, yt = turned_digits(n=200)
     X, y, sample_domain = np.vstack([Xs, Xt]), np.r_[ys, np.full(200, -1)], np.repeat([1, -2], 200)
     for standardize in (True, False):
-        model = OTMapping(standardize=standardize).fit(factor * X, y, sample_domain=sample_domain)
-        reference = OTMapping(standardize=standardize).fit(X, y, sample_domain=sample_domain)
+        model = OTMapping(standardize=standardize, random_state=0).fit(factor * X, y, sample_domain=sample_domain)
+        reference = OTMapping(standardize=standardize, random_state=0).fit(X, y, sample_domain=sample_domain)
         np.testing.assert_allclose(model.carried_ / factor, reference.carried_, atol=1e-6)
     scaled = sterna.make_pipeline(StandardScaler(), OTMapping()).fit(factor * X, y, sample_domain=sample_domain)
     assert np.mean(scaled.predict(factor * Xt) == yt) > 0.5

@@ -59,7 +59,7 @@ def data():
 def models(package):
     return {
         "ours": sterna.make_pipeline(StandardScaler(), CORAL()),
-        "weighted": sterna.make_pipeline(StandardScaler(), DomainClassifierRatio()),
+        "weighted": sterna.make_pipeline(StandardScaler(), DomainClassifierRatio(random_state=0)),
         "theirs": package.make_da_pipeline(StandardScaler(), CORAL()),
     }
 
@@ -114,6 +114,8 @@ def test_every_strategy_is_a_last_step_of_their_pipeline(skada, data, name):
     """Their pipelines mask target labels, so that strategies that need some say so."""
     X, y, sample_domain, _ = data
     strategy = sterna.all_strategies()[name]()
+    if "random_state" in strategy.get_params():
+        strategy.set_params(random_state=0)
     theirs = skada.make_da_pipeline(StandardScaler(), clone(strategy))
     if "target labels" in strategy.needs:
         with pytest.raises(ValueError, match=f"{name} needs labelled target rows, got 60 without a label"):

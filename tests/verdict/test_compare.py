@@ -176,7 +176,7 @@ def test_a_source_of_the_same_rule_helps_few_labels(quick):
     rng = np.random.default_rng(0)
     w = rng.normal(size=20)
     Xs, Xt = rng.normal(size=(400, 20)), rng.normal(size=(40, 20))
-    comparison = quick(sterna.Domains({"s": (Xs, Xs @ w > 0)}, {"t": (Xt, Xt @ w > 0)}), n_splits=5, n_repeats=2)
+    comparison = quick(sterna.Domains({"s": (Xs, Xs @ w > 0)}, {"t": (Xt, Xt @ w > 0)}), n_splits=3, n_repeats=2)
     assert comparison.verdict.word == "helps"
     assert comparison.verdict.difference.low > 0
     assert comparison.best in ("Pooled", "SourceOnly")
@@ -187,7 +187,7 @@ def test_a_source_of_the_opposite_rule_hurts_and_is_not_handed_over(quick, entry
     rng = np.random.default_rng(0)
     w = rng.normal(size=5)
     Xs, Xt = rng.normal(size=(400, 5)), rng.normal(size=(60, 5))
-    comparison = quick(sterna.Domains({"s": (Xs, Xs @ w < 0)}, {"t": (Xt, Xt @ w > 0)}), n_splits=5, n_repeats=2)
+    comparison = quick(sterna.Domains({"s": (Xs, Xs @ w < 0)}, {"t": (Xt, Xt @ w > 0)}), n_splits=3, n_repeats=2)
     assert comparison.verdict.word == "hurts"
     assert entry(comparison, "Pooled")["verdict"] == "hurts"
     assert comparison.best == "TargetOnly"
@@ -250,7 +250,7 @@ def test_the_users_data_are_left_alone(quick):
     quick(sterna.Domains({"s": (X, y)}, {"t": (X[:30] + 0.1, y[:30])}))
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "roc_auc"])
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
 @pytest.mark.parametrize(
     "labels",
     [["yes"] * 30, ["yes"] * 29 + ["no"], ["yes"] * 29 + ["new"], ["new"] * 30, ["yes", "no"] * 4 + [None] * 22],

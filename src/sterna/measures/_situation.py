@@ -106,10 +106,23 @@ def allowed_strategies(domains: Domains) -> dict[str, str | None]:
     from sterna.discovery import all_strategies
 
     space = situation(domains).label_space
-    return {name: _reason(strategy, domains, space) for name, strategy in all_strategies().items()}
+    return {name: reason_against(strategy, domains, space) for name, strategy in all_strategies().items()}
 
 
-def _reason(strategy: Any, domains: Domains, label_space: str) -> str | None:
+def reason_against(strategy: Any, domains: Domains, label_space: str) -> str | None:
+    """Why the facts of a strategy forbid it in this situation, or None.
+
+    Parameters
+    ----------
+    strategy : strategy, class or instance
+    domains : Domains
+    label_space : {"same", "partial", "different"}
+        As `situation` names it.
+
+    Returns
+    -------
+    str or None
+    """
     if domains.task not in strategy.tasks:
         return f"is for {' and '.join(strategy.tasks)} only"
     if "target labels" in strategy.needs and not domains.target.labelled.any():

@@ -25,6 +25,7 @@ from sterna.base import TransferEstimator, takes_weights
 from sterna.discovery import all_strategies
 from sterna.domains import Domains, TablePreprocessor
 from sterna.domains._stack import rows_of
+from sterna.measures._situation import reason_against, situation
 from sterna.pipeline import TransferPipeline, make_pipeline
 from sterna.verdict._splits import folds
 
@@ -166,17 +167,9 @@ def _refuse_stranger(name: str, strategy: Any) -> None:
 
 def why_not(strategy: Any, domains: Domains, estimator: Any) -> str | None:
     """The reason why a strategy cannot run on these domains, read from its facts; None where it can."""
-    n_labelled = int(domains.target.labelled.sum())
-    if domains.task not in strategy.tasks:
-        return f"is for {' and '.join(strategy.tasks)} only"
-    if "target labels" in strategy.needs and n_labelled == 0:
-        return "needs target labels"
-    if "several sources" in strategy.needs and len(domains.sources) < 2:
-        return "needs two or more sources"
-    if "shared rows" in strategy.needs:
-        return "needs rows measured in both domains"
-    if strategy.label_space == "different":
-        return "is for domains with different classes"
+    reason = reason_against(strategy, domains, situation(domains).label_space)
+    if reason is not None:
+        return reason
     if "sample weights" in strategy.needs and _own_base(strategy) is None and not takes_weights(estimator):
         return f"needs a base estimator with sample_weight, which {type(estimator).__name__} has not"
     return None

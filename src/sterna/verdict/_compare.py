@@ -110,9 +110,10 @@ def compare(
     --------
     >>> import numpy as np, sterna
     >>> rng = np.random.default_rng(0)
-    >>> Xs, Xt = rng.normal(size=(300, 5)), rng.normal(size=(40, 5)) + 0.2
-    >>> w = np.array([2.0, -1.0, 1.0, 0.5, -2.0])
-    >>> domains = sterna.Domains(source={"old": (Xs, Xs @ w > 0)}, target={"new": (Xt, Xt @ w > 0)})
+    >>> Xs, Xt = rng.normal(size=(500, 8)), rng.normal(size=(20, 8)) + 0.2
+    >>> w, noise = rng.normal(size=8), rng.normal(size=520)
+    >>> source, target = (Xs, Xs @ w + noise[:500]), (Xt, Xt @ w + noise[500:])
+    >>> domains = sterna.Domains(source={"old": source}, target={"new": target})
     >>> comparison = sterna.compare(domains, strategies=["CORAL"], estimator="linear", n_jobs=1)
     >>> comparison.verdict.word
     'helps'
