@@ -25,6 +25,10 @@ class Case:
         y[len(self.ys) + n_labelled :] = np.nan
         return np.concatenate([self.Xs, self.Xt]), y, np.repeat([1, -2], [len(self.ys), len(self.yt)])
 
+    def first(self, n):
+        """Only the first n rows of each domain."""
+        return Case(self.Xs[:n], self.ys[:n], self.Xt[:n], self.yt[:n])
+
     def fit(self, model, n_labelled=0):
         X, y, sample_domain = self.stack(n_labelled)
         return model.fit(X, y, sample_domain=sample_domain)

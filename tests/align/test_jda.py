@@ -25,7 +25,7 @@ def naive_jda(X, ys, n_t, kernel, regularization, k, n_rounds):
         M = len(classes) * np.outer(e, e)
         for c in classes if labels is not None else []:
             if np.any(labels == c):
-                e = np.concatenate([(ys == c) / np.sum(ys == c), -(labels == c) / np.sum(labels == c)])
+                e = np.concatenate([(ys == c) / np.sum(ys == c), -1.0 * (labels == c) / np.sum(labels == c)])
                 M += np.outer(e, e)
         M /= np.linalg.norm(M)
         left = Phi.T @ M @ Phi + regularization * growth * np.eye(Phi.shape[1])
@@ -105,7 +105,7 @@ def test_pseudo_labels_that_do_not_settle_are_a_warning(small):
             return np.resize(np.roll(self.classes_, Fickle.flips), len(X))
 
     with pytest.warns(CollapseWarning, match="do not settle"):
-        small().fit(JDA(Fickle(), max_iter=3))
+        small().fit(JDA(Fickle(), max_iter=5))
 
 
 def test_given_labels_stay(small):
@@ -145,8 +145,8 @@ def test_source_class_without_a_pseudo_label(case):
 def test_landmarks_lose_less_than_two_points(rotated_digits):
     differences = []
     for seed in range(3):
-        case = rotated_digits(seed)
-        few, all_rows = (JDA(kernel="rbf", n_landmarks=m, random_state=seed, max_iter=3) for m in (300, 900))
+        case = rotated_digits(seed).first(400)
+        few, all_rows = (JDA(kernel="rbf", n_landmarks=m, random_state=seed, max_iter=3) for m in (200, 400))
         differences.append(case.score(few) - case.score(all_rows))
     assert abs(np.mean(differences)) < 0.02
 

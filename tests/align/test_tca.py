@@ -112,8 +112,8 @@ def test_lanczos_and_blocks_change_nothing(rotated_digits, monkeypatch):
 def test_landmarks_lose_less_than_a_point(rotated_digits):
     differences = []
     for seed in range(3):
-        case = rotated_digits(seed)
-        few, all_rows = (TCA(kernel="rbf", n_landmarks=m, random_state=seed) for m in (300, 900))
+        case = rotated_digits(seed).first(400)
+        few, all_rows = (TCA(kernel="rbf", n_landmarks=m, random_state=seed) for m in (200, 400))
         differences.append(case.score(few) - case.score(all_rows))
     assert abs(np.mean(differences)) < 0.01
 
@@ -156,7 +156,7 @@ def test_cures_a_shift_of_nuisance_features(case, kernel):
         rng = np.random.default_rng(seed)
         ys, yt = rng.integers(2, size=(2, 300))
         Xs, Xt = (rng.normal(size=(300, 6)) + np.outer(2 * y - 1, [1.2, 1.2, 0.7, 0, 0, 0]) for y in (ys, yt))
-        Xt[:, 2] -= 5
+        Xt[:, 2] -= 8
         data = case(Xs, ys, Xt, yt)
         gains.append(data.score(TCA(kernel=kernel)) - data.score(SourceOnly()))
     assert min(gains) > 0.1

@@ -159,6 +159,8 @@ def test_named_and_given_base_estimators(pair):
     assert model is not given
     assert model.alpha == 3.0
     assert reason == "as given"
+    with pytest.raises(ValueError, match="'boosting' does not take sparse rows, which these are; choose linear"):
+        base_estimator("boosting", pair(kind="sparse"), 0)
     assert "wide" in base_estimator(None, pair(kind="sparse"), 0)[1]
     with pytest.raises(ValueError, match="'lasso' is unknown; allowed are linear, forest, boosting, knn, svm"):
         base_estimator("lasso", pair(), 0)

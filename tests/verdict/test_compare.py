@@ -279,6 +279,24 @@ def test_odd_sources(pair, quick):
         assert comparison.best == "TargetOnly"
 
 
+def test_odd_regressions(quick):
+    """Labels that never vary, in the target or in the source, and labels without noise."""
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(40, 2)), rng.normal(size=(20, 2))
+    rule, constant = lambda X: X @ [1.0, 2.0], lambda X: np.full(len(X), 2.5)
+    for source, target, best in ((rule, constant, "TargetOnly"), (constant, rule, "TargetOnly"), (rule, rule, None)):
+        comparison = quick(sterna.Domains({"s": (Xs, source(Xs))}, {"t": (Xt, target(Xt))}, task="regression"))
+        check_summary(comparison.summary)
+        assert comparison.best == (best or comparison.best)
+
+
+def test_targets_of_a_few_rows_are_not_measured_and_nothing_breaks(pair, quick):
+    for n_target in (1, 2):
+        summary = quick(pair(n_target=n_target, n_labelled=0), with_measure=True).summary
+        check_summary(summary)
+        assert (summary["measure"] is None) == (n_target == 1)
+
+
 def test_label_budgets_make_a_curve(pair, quick):
     summary = quick(pair(n_target=60), label_budgets=[20, 8, 8, 1000], n_splits=3, n_repeats=2).summary
     check_summary(summary)

@@ -69,8 +69,7 @@ class Aligner(TransferEstimator):
     def _warn_collapse(self, what: str) -> None:
         name = type(self).__name__
         warnings.warn(
-            f"{name} may have collapsed: {what}; unless the target is so, compare with SourceOnly and TargetOnly, or label "
-            "some target rows",
+            f"{name} may have collapsed: {what}; compare with SourceOnly and TargetOnly, or label some target rows",
             CollapseWarning,
             stacklevel=2,
         )

