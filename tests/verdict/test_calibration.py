@@ -63,7 +63,9 @@ def placebo_word(task, seed):
         "TargetOnly": TargetOnly(),
         "Placebo": Placebo(tree(max_features=2, min_samples_leaf=2, random_state=seed + 999)),
     }
-    return judged(make_domains(task, seed, n_source=10, n_target=30), strategies, noisy, seed, n_repeats=2)["Placebo"].difference.word
+    return judged(make_domains(task, seed, n_source=10, n_target=30), strategies, noisy, seed, n_repeats=2)[
+        "Placebo"
+    ].difference.word
 
 
 def test_a_placebo_seldom_helps_or_hurts():

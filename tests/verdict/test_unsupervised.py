@@ -181,6 +181,17 @@ def test_sources_of_a_few_rows(quick):
     )
 
 
+def test_few_labels_of_classes_that_the_source_has_not(pair, quick):
+    domains = pair()
+    labels = ["new", "other"] + [None] * 38
+    odd = sterna.Domains({"s": (domains.sources[0].X, domains.sources[0].y)}, {"t": (domains.target.X, labels)})
+    comparison = quick(odd)
+    assert comparison.verdict.word == "unproven"
+    assert comparison.best == "TargetOnly"
+    assert "no strategy that uses the source applies here" in comparison.summary["best"]["reason"]
+    assert set(comparison.best_estimator_.predict(domains.target.X).tolist()) <= {"new", "other"}
+
+
 def test_a_source_without_noise(quick):
     X = np.random.default_rng(0).normal(size=(60, 2))
     domains = sterna.Domains({"s": (X[:40], 2.5 * X[:40, 0])}, {"t": (X[40:], None)}, task="regression")

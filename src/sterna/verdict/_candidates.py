@@ -67,7 +67,9 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
             raise ValueError(f"estimator {estimator!r} is unknown; allowed are {', '.join(_ESTIMATORS)}")
         model = clone(_ESTIMATORS[estimator][column])
         if domains.kind == "sparse" and not get_tags(model).input_tags.sparse:
-            raise ValueError(f"estimator {estimator!r} does not take sparse rows, which these are; choose linear, forest, knn or svm")
+            raise ValueError(
+                f"estimator {estimator!r} does not take sparse rows, which these are; choose linear, forest, knn or svm"
+            )
         return model, f"{estimator}, as asked for"
     if estimator is not None:
         if is_classifier(estimator) != (domains.task == "classification"):

@@ -60,7 +60,8 @@ def compare_unsupervised(
     scores = {name: _mean_scores(found) for name, found in ranked.items()}
     collapsed = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _collapsed(found)}
     order = rank_label_free(scores, collapsed, source_metric(plan).greater_is_better)
-    best = order[0] if order and order[0] not in collapsed else PLAIN
+    plain = PLAIN if PLAIN in plan.strategies else CONTROL  # where the classes differ, the source model does not apply
+    best = order[0] if order and order[0] not in collapsed else plain
     power = _power(plan, ranked, best, execution.confidence)
     verdicts = _verdicts(plan, best, scores, power, few)
     families = {name: cls.family for name, cls in all_strategies().items()} | {n: s.family for n, s in plan.strategies.items()}
@@ -166,6 +167,8 @@ def _verdicts(
 def _reason(best: str, order: list[str], collapsed: dict[str, str]) -> str:
     if order and best == order[0] and best not in collapsed:
         return f"{best}: it has the best mean rank over the label-free scores among the strategies that did not collapse; unproven."
+    if best == CONTROL:
+        return f"{best}: no strategy that uses the source applies here; unproven."
     return f"{best}: every ranked strategy collapsed ({len(collapsed)}), so the plain source model is handed over; unproven."
 
 

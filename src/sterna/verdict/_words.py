@@ -108,7 +108,7 @@ def source_verdict(analysis: Analysis, metric: Metric, confidence: float, detect
     """
     differences = {n: o.difference for n, o in analysis.outcomes.items() if o.difference is not None}
     if not differences:
-        why = analysis.outcomes[CONTROL].reason
+        why = analysis.outcomes[CONTROL].reason or "none that uses the source applies here"
         return Verdict("unproven", f"No strategy could be compared with the target's own labels alone: {why}.", CONTROL)
     helping = {name: interval for name, interval in differences.items() if interval.low > 0}
     if helping:
