@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -10,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import sterna
 from sterna.baselines import Pooled, SourceOnly, TargetOnly
+from sterna.verdict import _cells
 from sterna.verdict._analysis import analyse
 from sterna.verdict._cells import CHOICE, Cell, Plan, run_cell
 from sterna.verdict._metrics import find_metric
@@ -17,6 +20,12 @@ from sterna.verdict._splits import target_splits
 from sterna.verdict._store import CellStore
 
 BASE = {"classification": LogisticRegression(max_iter=1000), "regression": Ridge()}
+
+
+@pytest.fixture(autouse=True)
+def unmetered(monkeypatch):
+    """Hundreds of fits of a millisecond: looking for linear algebra's threads before each takes several."""
+    monkeypatch.setattr(_cells, "threadpool_limits", lambda n: contextlib.nullcontext())
 
 
 class Placebo(TargetOnly):

@@ -24,7 +24,7 @@ w = np.array([2.0, -1.0, 0.5])
 ys, yt = (np.where(X @ w + 0.5 * rng.normal(size=len(X)) > 0, "yes", "no") for X in (Xs, Xt))
 sterna.compare(
     sterna.Domains({"s": (Xs, ys)}, {"t": (Xt, yt)}),
-    strategies=["CORAL", "DomainClassifierRatio"],
+    strategies=["CORAL"],
     estimator="linear",
     n_splits=3,
     n_repeats=2,
@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_numbers(tmp_path):
     script.write_text(SCRIPT)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     n_cells = run_and_kill(script, killed, 9)
-    assert 9 <= n_cells < 42
+    assert 9 <= n_cells < 36
     assert not (killed / "results.json").exists()
     kept = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in killed.glob("cells/s*.json")}
     command = [sys.executable, str(script)]
@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_numbers(tmp_path):
         assert (path.read_bytes(), path.stat().st_mtime_ns) == (content, when), "a finished cell was run again"
     subprocess.run([*command, str(whole)], check=True)
     assert timeless(results(killed)) == timeless(results(whole))
-    assert results(killed)["protocol"]["n_cells"] == 42
+    assert results(killed)["protocol"]["n_cells"] == 36
 
 
 def test_the_same_run_again_gives_the_same_bytes(pair, quick, tmp_path):
