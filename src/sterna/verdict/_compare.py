@@ -24,6 +24,7 @@ from sterna.verdict._statistics import power_analysis
 from sterna.verdict._store import CellStore, library_versions
 from sterna.verdict._summary import (
     CORRECTION,
+    ONE_REPEAT,
     add_confusions,
     curve_point,
     describe_outcomes,
@@ -78,7 +79,8 @@ def compare(
     label_budgets : sequence of int, default=()
         Also draw a learning curve with so many target labels.
     n_splits, n_repeats : int
-        Repeated cross-validation of the labelled target rows; n_repeats=None: 5 up to 200 labels, 3 up to 2000, 2 above.
+        Repeated cross-validation of the labelled target rows; n_repeats=None: 5 up to 200 labels, 3 up to 2000, 2 above. With 1 the
+        intervals are too narrow, which the report then says.
     confidence : float, default=0.95
     random_state : int, default=0
     n_jobs : int, default=-1
@@ -248,7 +250,7 @@ def _compare_supervised(
         "strategies": describe_outcomes(analysis, execution.skipped, families),
         "confidence": confidence,
         "n_comparisons": sum(o.difference is not None for o in analysis.outcomes.values()),
-        "correction": CORRECTION,
+        "correction": CORRECTION + (ONE_REPEAT if analysis.n_splits <= about["n_splits"] else ""),
         "protocol": about | _protocol(plan, store, analysis, run),
         "power": power,
         "learning_curve": _learning_curve(plan, store, run.dropped, budgets, analysis, confidence),
