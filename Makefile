@@ -8,8 +8,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 demo: .venv/.core
 	$(BIN)/sterna demo
 
+# one process a core, each with one thread of linear algebra
 test: .venv/.dev
-	$(BIN)/python -m pytest -n auto tests src
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests src
 
 check: .venv/.dev
 	$(BIN)/ruff check .
