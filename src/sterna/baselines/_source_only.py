@@ -25,6 +25,11 @@ class SourceOnly(TransferEstimator):
         Classifiers only.
     health_ : dict
 
+    Notes
+    -----
+    In a comparison the default preprocessing in front of it is fitted on the rows of both domains (no label is read): a column that
+    hardly varies in the source would else be blown up in the target, and the baseline would look worse than it is.
+
     Examples
     --------
     >>> import numpy as np
@@ -36,7 +41,6 @@ class SourceOnly(TransferEstimator):
 
     family = "baselines"
     reference = "folklore"
-    trains_on = "source"
     needs = frozenset({"source data"})
 
     def __init__(self, estimator: Any = None) -> None:
