@@ -156,7 +156,7 @@ def test_importance_weighted_scores_by_a_plain_loop(pair, quick, entry):
     state = int(np.random.SeedSequence([0, 11]).generate_state(1)[0])
     scores = []
     for train, test in StratifiedKFold(5, shuffle=True, random_state=state).split(X, y):
-        scaler = StandardScaler().fit(X[train])
+        scaler = StandardScaler().fit(np.vstack([X[train], Xt]))
         model = LogisticRegression(max_iter=2000).fit(scaler.transform(X[train]), y[train])
         scores.append(accuracy_score(y[test], model.predict(scaler.transform(X[test])), sample_weight=weights[test]))
     measured = entry(quick(domains), "SourceOnly")["label_free"]["importance_weighted"]
