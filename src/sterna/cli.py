@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import sterna
+from sterna.io import write_atomically
 
 app = typer.Typer(
     name="sterna",
@@ -151,12 +152,14 @@ def measure(
 ) -> None:
     """[bold]How far are the domains apart, and in what way?[/]"""
     with plain_errors():
+        if out is not None:
+            _refuse_existing(out, overwrite)
         domains = _domains(source, target, label, task, drop, keep)
         _show_findings(domains)
         measurement = sterna.measure(domains, random_state=seed)
         console.print(escape(str(measurement)), soft_wrap=True)
         if out is not None:
-            _write_new(out, json.dumps(measurement.summary(), indent=1) + "\n", overwrite)
+            write_atomically(out, json.dumps(measurement.summary(), indent=1) + "\n")
             console.print(f"figures: {out}")
 
 
@@ -206,8 +209,9 @@ def predict(
     with plain_errors():
         from sterna.verdict import predict_file
 
+        _refuse_existing(out, overwrite)
         table = predict_file(sterna.load(model), rows)
-        _write_new(out, table.to_csv(index=False), overwrite)
+        write_atomically(out, table.to_csv(index=False))
         console.print(f"{len(table)} predictions: {out}")
 
 
@@ -297,12 +301,9 @@ def _command() -> str:
     return shlex.join(["sterna", *sys.argv[1:]])
 
 
-def _write_new(path: Path, text: str, overwrite: bool) -> None:
-    from sterna.io import write_atomically
-
+def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another --out, or --overwrite")
-    write_atomically(path, text)
 
 
 def _show_findings(domains: sterna.Domains) -> None:

@@ -125,12 +125,13 @@ def select_strategies(
     known = all_strategies()
     named = {name: cls() for name, cls in known.items()} if chosen is None else _named(chosen, known)
     baselines = {name: cls() for name, cls in known.items() if cls.family == "baselines"}
+    label_space = situation(domains).label_space
     strategies, skipped = {}, {}
     for name, strategy in (baselines | named).items():
         _refuse_stranger(name, strategy)
         if name in baselines and type(strategy) is not type(baselines[name]):
             raise ValueError(f"a {type(strategy).__name__} is called {name!r}, which is a plain baseline; give it another name")
-        reason = why_not(strategy, domains, estimator)
+        reason = why_not(strategy, domains, estimator, label_space)
         if reason is None:
             strategies[name] = strategy
         else:
@@ -171,9 +172,9 @@ def _refuse_stranger(name: str, strategy: Any) -> None:
         )
 
 
-def why_not(strategy: Any, domains: Domains, estimator: Any) -> str | None:
+def why_not(strategy: Any, domains: Domains, estimator: Any, label_space: str) -> str | None:
     """The reason why a strategy cannot run on these domains, read from its facts; None where it can."""
-    reason = reason_against(strategy, domains, situation(domains).label_space)
+    reason = reason_against(strategy, domains, label_space)
     if reason is not None:
         return reason
     if "sample weights" in strategy.needs and _own_base(strategy) is None and not takes_weights(estimator):

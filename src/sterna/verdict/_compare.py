@@ -24,7 +24,6 @@ from sterna.verdict._statistics import power_analysis
 from sterna.verdict._store import CellStore, library_versions
 from sterna.verdict._summary import (
     CORRECTION,
-    ONE_REPEAT,
     add_confusions,
     curve_point,
     describe_outcomes,
@@ -79,8 +78,7 @@ def compare(
     label_budgets : sequence of int, default=()
         Also draw a learning curve with so many target labels.
     n_splits, n_repeats : int
-        Repeated cross-validation of the labelled target rows; n_repeats=None: 5 up to 200 labels, 3 up to 2000, 2 above. With 1 the
-        intervals are too narrow, which the report then says.
+        Repeated cross-validation of the labelled target rows; n_repeats=None: 5 up to 200 labels, 3 up to 2000, 2 above.
     confidence : float, default=0.95
     random_state : int, default=0
     n_jobs : int, default=-1
@@ -122,6 +120,10 @@ def compare(
     >>> comparison.best_estimator_.predict(Xt[:2]).shape
     (2,)
     """
+    if not isinstance(domains, Domains):
+        raise TypeError(
+            f"compare was given a {type(domains).__name__}; give sterna.Domains(source={{'a': (X, y)}}, target={{'b': (X, y)}})"
+        )
     _check_numbers(confidence, n_splits, n_repeats, label_budgets, random_state)
     strategies = [strategies] if isinstance(strategies, str) else strategies
     strategies = strategies if strategies is None or isinstance(strategies, Mapping) else list(strategies)
@@ -250,7 +252,7 @@ def _compare_supervised(
         "strategies": describe_outcomes(analysis, execution.skipped, families),
         "confidence": confidence,
         "n_comparisons": sum(o.difference is not None for o in analysis.outcomes.values()),
-        "correction": CORRECTION + (ONE_REPEAT if analysis.n_splits <= about["n_splits"] else ""),
+        "correction": CORRECTION,
         "protocol": about | _protocol(plan, store, analysis, run),
         "power": power,
         "learning_curve": _learning_curve(plan, store, run.dropped, budgets, analysis, confidence),

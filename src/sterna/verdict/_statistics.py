@@ -79,7 +79,8 @@ def compare_paired(gains: Array, folds: Array, *, resolution: float = 0.0, confi
     The mean is over rows, each with its mean over the repeats. Its variance is the sum of two parts, as in two-way clustering
     (Cameron, Gelbach and Miller 2011): the sampling of the rows, s^2 of the row means / n, which is the interval of
     cross-validation that Bayle et al. (2020) show to be exact for stable methods; and the split and the seed, the squared sums of the
-    deviations from the row means over the rows that share a model. What is estimated is the mean difference on new rows of models
+    deviations from the row means over the rows that share a model. With a single repeat the two stand in the same numbers: the second
+    part then is what the variance between folds is more than that between rows. What is estimated is the mean difference on new rows of models
     trained on parts of the labelled rows that are there: how other labelled rows would have done is not counted. Degrees of freedom by
     Satterthwaite. Correction: the quantile of max |t| under the correlation of the comparisons (single-step; Hothorn, Bretz and
     Westfall 2008), by 20,000 seeded draws.
@@ -96,7 +97,8 @@ def compare_paired(gains: Array, folds: Array, *, resolution: float = 0.0, confi
         return Comparisons([], np.empty(0), float("nan"))
     row_means = np.nanmean(gains, axis=1)  # (n_rows, n_comparisons)
     means = row_means.mean(axis=0)
-    parts = [_row_part(row_means), _model_part(gains, folds, row_means)]
+    rows = _row_part(row_means)
+    parts = [rows, _model_part(gains, folds, row_means) if gains.shape[1] > 1 else _fold_part(rows, folds[:, 0])]
     variances = np.array([(part**2).sum(axis=0) for part in parts])
     errors = np.maximum(np.sqrt(variances.sum(axis=0)), resolution)
     degrees = _degrees(variances, len(row_means), len(parts[1]))
@@ -125,6 +127,17 @@ def _model_part(gains: Array, folds: Array, row_means: Array) -> Array:
     for repeat in range(n_repeats):
         np.add.at(sums, repeat * n_folds + folds[:, repeat], deviations[:, repeat])
     return sums
+
+
+def _fold_part(row_part: Array, folds: Array) -> Array:
+    """Each fold's part of the mean beyond that of its rows, shape (n_folds, n_comparisons), where there is one repeat only."""
+    names, codes = np.unique(folds, return_inverse=True)
+    n_folds, n_rows = len(names), len(row_part)
+    sums = np.zeros((n_folds, row_part.shape[1]))
+    np.add.at(sums, codes, row_part * np.sqrt((n_rows - 1) / n_rows * n_folds / max(n_folds - 1, 1)))
+    between, within = (sums**2).sum(axis=0), (row_part**2).sum(axis=0)
+    excess = np.where(between > 0, 1 - within / np.where(between > 0, between, 1.0), 0.0)
+    return sums * np.sqrt(np.maximum(excess, 0.0))
 
 
 def _degrees(variances: Array, n_rows: int, n_models: int) -> float:

@@ -23,9 +23,6 @@ CORRECTION = (
 )
 
 
-ONE_REPEAT = " With one repeat only, the split and the seed cannot be told from the rows: these intervals are too narrow; repeat at least twice."
-
-
 def describe_domains(domains: Domains) -> list[dict[str, Any]]:
     """Size, labels and fingerprint of every domain."""
     described = []
