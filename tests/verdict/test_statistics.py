@@ -30,14 +30,15 @@ def naive(gains, folds):
             row_mean[i] = sum(seen) / len(seen)
         mean = sum(row_mean.values()) / n
         rows = sum((row_mean[i] - mean) ** 2 for i in kept) / (n - 1) / n
-        by_model = {}
+        by_model, single = {}, 0.0
         for i in kept:
             seen = [r for r in range(n_repeats) if not np.isnan(gains[i, r, c])]
             for r in seen:
                 if len(seen) > 1:
                     part = (gains[i, r, c] - row_mean[i]) * np.sqrt(len(seen) / (len(seen) - 1)) / (n * len(seen))
                     by_model[r, folds[i, r]] = by_model.get((r, folds[i, r]), 0.0) + part
-        models = sum(part**2 for part in by_model.values())
+                    single += part**2
+        models = max(sum(part**2 for part in by_model.values()) - single, 0.0)
         if n_repeats == 1:  # the variance between folds, as far as it is more than that between rows
             names = sorted({int(folds[i, 0]) for i in kept})
             sums = [sum(row_mean[i] - mean for i in kept if folds[i, 0] == k) for k in names]

@@ -79,8 +79,9 @@ def compare_paired(gains: Array, folds: Array, *, resolution: float = 0.0, confi
     The mean is over rows, each with its mean over the repeats. Its variance is the sum of two parts, as in two-way clustering
     (Cameron, Gelbach and Miller 2011): the sampling of the rows, s^2 of the row means / n, which is the interval of
     cross-validation that Bayle et al. (2020) show to be exact for stable methods; and the split and the seed, the squared sums of the
-    deviations from the row means over the rows that share a model. With a single repeat the two stand in the same numbers: the second
-    part then is what the variance between folds is more than that between rows. What is estimated is the mean difference on new rows of models
+    deviations from the row means over the rows that share a model, less the sum of their squares, which the first part holds already
+    (at least 0). With a single repeat the two stand in the same numbers: the second part then is what the variance between folds is
+    more than that between rows. What is estimated is the mean difference on new rows of models
     trained on parts of the labelled rows that are there: how other labelled rows would have done is not counted. Degrees of freedom by
     Satterthwaite. Correction: the quantile of max |t| under the correlation of the comparisons (single-step; Hothorn, Bretz and
     Westfall 2008), by 20,000 seeded draws.
@@ -117,7 +118,10 @@ def _row_part(row_means: Array) -> Array:
 
 
 def _model_part(gains: Array, folds: Array, row_means: Array) -> Array:
-    """Each model's part of the mean, shape (n_models, n_comparisons): sums of its rows' deviations from their row means."""
+    """Each model's part of the mean beyond that of its rows, shape (n_models, n_comparisons).
+
+    Sums of its rows' deviations from their row means.
+    """
     n_rows, n_repeats, n_comparisons = gains.shape
     counts = (~np.isnan(gains[:, :, 0])).sum(axis=1)  # (n_rows,) repeats in which a row was evaluated
     stretch = np.sqrt(counts / np.maximum(counts - 1, 1)) / (counts * n_rows)  # one mean was taken out of so many deviations
@@ -126,7 +130,7 @@ def _model_part(gains: Array, folds: Array, row_means: Array) -> Array:
     sums = np.zeros((n_repeats * n_folds, n_comparisons))
     for repeat in range(n_repeats):
         np.add.at(sums, repeat * n_folds + folds[:, repeat], deviations[:, repeat])
-    return sums
+    return _beyond(sums, (deviations**2).sum(axis=(0, 1)))
 
 
 def _fold_part(row_part: Array, folds: Array) -> Array:
@@ -135,9 +139,13 @@ def _fold_part(row_part: Array, folds: Array) -> Array:
     n_folds, n_rows = len(names), len(row_part)
     sums = np.zeros((n_folds, row_part.shape[1]))
     np.add.at(sums, codes, row_part * np.sqrt((n_rows - 1) / n_rows * n_folds / max(n_folds - 1, 1)))
-    between, within = (sums**2).sum(axis=0), (row_part**2).sum(axis=0)
-    excess = np.where(between > 0, 1 - within / np.where(between > 0, between, 1.0), 0.0)
-    return sums * np.sqrt(np.maximum(excess, 0.0))
+    return _beyond(sums, (row_part**2).sum(axis=0))
+
+
+def _beyond(sums: Array, within: Array) -> Array:
+    """Sums over clusters, shrunk until their squares sum to what is beyond the variance `within` of the single entries."""
+    between = (sums**2).sum(axis=0)
+    return sums * np.sqrt(np.maximum(1 - within / np.where(between > 0, between, 1.0), 0.0)) * (between > 0)
 
 
 def _degrees(variances: Array, n_rows: int, n_models: int) -> float:
