@@ -44,7 +44,14 @@ def main(
 
 
 Sources = Annotated[
-    list[Path], typer.Option("--source", "-s", help="A source's file (CSV, TSV, Parquet, npz); repeat for several.")
+    list[Path],
+    typer.Option(
+        "--source", "-s", help="A source's file (CSV, TSV, Parquet, npz) or folder of images or clips; repeat for several."
+    ),
+]
+NoSources = Annotated[
+    list[Path] | None,
+    typer.Option("--source", "-s", help="A source's file or folder; repeat for several. Some strategies need none."),
 ]
 Target = Annotated[Path, typer.Option("--target", "-t", help="The target's file; labels may be missing in part or altogether.")]
 Label = Annotated[
@@ -60,6 +67,13 @@ Estimator = Annotated[
         help="The base model: linear, forest, boosting, knn or svm; linear or forest is chosen on the source where not given."
     ),
 ]
+Text = Annotated[str | None, typer.Option("--text", help="The column whose text is a row; other columns are left out.")]
+Encoder = Annotated[
+    str | None,
+    typer.Option("--encoder", "--backbone", help="Of images, clips and texts: the network that makes features of them."),
+]
+Weights = Annotated[Path | None, typer.Option("--weights", help="A file of weights for that network (.pt, .safetensors).")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read, and list them.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
@@ -93,6 +107,10 @@ def compare(
     task: Task = None,
     drop: Drop = None,
     keep: Keep = None,
+    text: Text = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
+    skip_bad: SkipBad = False,
     n_splits: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation of the labelled target.")] = 5,
     n_repeats: Annotated[
         int | None, typer.Option(min=1, help="How often it is repeated; 5, 3 or 2 by the number of labels.")
@@ -113,7 +131,7 @@ def compare(
     Example: sterna compare --source hospital_a.csv --source hospital_b.csv --target hospital_c.csv --label disease --out runs/c
     """
     with plain_errors():
-        domains = _domains(source, target, label, task, drop, keep)
+        domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         budgets = _budgets(label_budgets)
         _show_findings(domains)
         options: dict[str, Any] = {
@@ -124,6 +142,7 @@ def compare(
         }
         comparison = sterna.compare(
             domains,
+            _encoder(encoder, weights, domains),
             **options,
             n_splits=n_splits,
             n_repeats=n_repeats,
@@ -146,6 +165,10 @@ def measure(
     task: Task = None,
     drop: Drop = None,
     keep: Keep = None,
+    text: Text = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
+    skip_bad: SkipBad = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
     overwrite: Overwrite = False,
@@ -154,9 +177,9 @@ def measure(
     with plain_errors():
         if out is not None:
             _refuse_existing(out, overwrite)
-        domains = _domains(source, target, label, task, drop, keep)
+        domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         _show_findings(domains)
-        measurement = sterna.measure(domains, random_state=seed)
+        measurement = sterna.measure(domains, _encoder(encoder, weights, domains), random_state=seed)
         console.print(escape(str(measurement)), soft_wrap=True)
         if out is not None:
             write_atomically(out, json.dumps(measurement.summary(), indent=1) + "\n")
@@ -165,9 +188,9 @@ def measure(
 
 @app.command()
 def fit(
-    source: Sources,
     target: Target,
     strategy: Annotated[str, typer.Option(help="Its name, as in sterna list.")],
+    source: NoSources = None,
     label: Label = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the model.")] = Path("runs/fit"),
     parameter: Annotated[
@@ -177,6 +200,10 @@ def fit(
     task: Task = None,
     drop: Drop = None,
     keep: Keep = None,
+    text: Text = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
+    skip_bad: SkipBad = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -187,22 +214,27 @@ def fit(
     with plain_errors():
         from sterna.verdict import fit_strategy
 
-        if (out / "model.skops").exists() and not overwrite:
+        if any((out / name).exists() for name in ("model.skops", "model.safetensors")) and not overwrite:
             raise ValueError(f"{out} holds a model already; give another folder, or --overwrite")
-        domains = _domains(source, target, label, task, drop, keep)
+        domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         _show_findings(domains)
-        model = fit_strategy(domains, strategy, parameters=_parameters(parameter), estimator=estimator, random_state=seed)
+        options: dict[str, Any] = {"estimator": estimator, "encoder": encoder, "weights": weights, "random_state": seed}
+        options["folder"] = out / "training"
+        model = fit_strategy(domains, strategy, parameters=_parameters(parameter), **options)
         path = sterna.save(model, out / "model.skops")
         health = {name: value for name, value in model[-1].health_.items() if isinstance(value, int | float | str | bool)}
         console.print("health: " + (", ".join(f"{name} {value}" for name, value in health.items()) or "nothing to report"))
-        console.print(f"model: {path}\npredict with: sterna predict {out} new_rows.csv --out predictions.csv", soft_wrap=True)
+        console.print(f"model: {path}\npredict with: {_predict_command(out, domains)}", soft_wrap=True)
 
 
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A run's folder or a model file.")],
-    rows: Annotated[Path, typer.Argument(help="The file of target rows (CSV, TSV, Parquet, npz).")],
+    rows: Annotated[
+        Path, typer.Argument(help="The file of target rows (CSV, TSV, Parquet, npz), or a folder of images or clips.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The CSV file to write.")] = Path("predictions.csv"),
+    text: Text = None,
     overwrite: Overwrite = False,
 ) -> None:
     """[bold]Predict new rows of the target[/] with a model that compare or fit saved."""
@@ -210,9 +242,35 @@ def predict(
         from sterna.verdict import predict_file
 
         _refuse_existing(out, overwrite)
-        table = predict_file(sterna.load(model), rows)
+        table = predict_file(sterna.load(model), rows, text)
         write_atomically(out, table.to_csv(index=False))
         console.print(f"{len(table)} predictions: {out}")
+        known = table[table["label"].notna()] if "label" in table else table[:0]
+        if len(known):
+            right = known["prediction"].astype(str) == known["label"].astype(str)
+            console.print(f"{int(right.sum())} of {len(known)} labelled files are predicted right: {100 * right.mean():.1f} %")
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A run's folder or a model file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("model.onnx"),
+    form: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    overwrite: Overwrite = False,
+) -> None:
+    """[bold]Write a model in a format that other programs read.[/]"""
+    with plain_errors():
+        if form != "onnx":
+            raise ValueError(f"--format is {form!r}; allowed is onnx")
+        _refuse_existing(out, overwrite)
+        loaded = sterna.load(model)
+        network = loaded[-1] if hasattr(loaded, "steps") and len(loaded.steps) == 1 else loaded
+        if not hasattr(network, "export"):
+            raise ValueError(
+                f"{model} holds a {_model_name(loaded)}, which cannot be exported; only strategies that train a network can, for "
+                "instance FineTune"
+            )
+        console.print(f"exported: {network.export(out)}", soft_wrap=True)
 
 
 @app.command("list")
@@ -222,6 +280,8 @@ def list_strategies(
 ) -> None:
     """[bold]List the strategies[/] with what they need, or the measures."""
     with plain_errors():
+        from sterna.discovery import deep_strategies
+
         if measures:
             table = Table("measure", "direction", "needs labels", box=None, pad_edge=False)
             for name, function in sterna.all_measures().items():
@@ -231,12 +291,17 @@ def list_strategies(
             console.print(table)
             return
         found = sterna.all_strategies(family)
-        if not found:
-            families = ", ".join(sorted({cls.family for cls in sterna.all_strategies().values()}))
+        absent = {name: own for name, own in deep_strategies(installed=False).items() if family in (None, own)}
+        if not found and not absent:
+            families = ", ".join(
+                sorted({c.family for c in sterna.all_strategies(deep=False).values()} | {*deep_strategies().values()})
+            )
             raise ValueError(f"there is no family {family!r}; there are {families}")
         table = Table("strategy", "family", "tasks", "needs", "reference", box=None, pad_edge=False)
         for name, cls in found.items():
             table.add_row(name, cls.family, ", ".join(cls.tasks), ", ".join(sorted(cls.needs)), cls.reference)
+        for name, own in absent.items():
+            table.add_row(name, own, "", "the extra deep", "")
         console.print(table)
 
 
@@ -269,9 +334,34 @@ def demo(
 
 
 def _domains(
-    source: list[Path], target: Path, label: str | None, task: str | None, drop: list[str] | None, keep: list[str] | None
+    source: list[Path] | None,
+    target: Path,
+    label: str | None,
+    task: str | None,
+    drop: list[str] | None,
+    keep: list[str] | None,
+    *,
+    text: str | None,
+    skip_bad: bool,
 ) -> sterna.Domains:
-    return sterna.Domains.from_files(source, target, label, task=task, drop=drop or (), keep=keep or ())
+    columns = {"drop": drop or (), "keep": keep or (), "text": text}
+    return sterna.Domains.from_files(source or (), target, label, task=task, skip_bad=skip_bad, **columns)
+
+
+def _encoder(name: str | None, weights: Path | None, domains: sterna.Domains) -> Any:
+    from sterna.domains._encoding import find_encoder
+
+    return name if weights is None else find_encoder(name, domains, weights)
+
+
+def _model_name(model: Any) -> str:
+    return type(model[-1] if hasattr(model, "steps") else model).__name__
+
+
+def _predict_command(out: Path, domains: sterna.Domains) -> str:
+    from sterna.verdict._summary import how_to_use
+
+    return how_to_use(str(out), domains)["shell"]
 
 
 def _budgets(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Saving and loading models: skops files, never a bare pickle."""
+"""Saving and loading models: skops files, networks as safetensors, never a bare pickle."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
-
-import skops.io
 
 #: Classes of these packages are rebuilt without asking; all else is named and refused, functions of theirs too (numpy.load).
 TRUSTED_PACKAGES = ("sterna.", "sklearn.", "numpy.", "scipy.", "pandas.")
@@ -31,22 +29,36 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def save(model: Any, path: str | Path) -> Path:
-    """Save a fitted model as a skops file.
+    """Save a fitted model: a skops file, or safetensors where it is a network.
 
     Parameters
     ----------
     model : estimator
     path : path
-        A file, or a run's folder (the file is then `model.skops` in it).
+        A file, or a run's folder (the file is then `model.skops` or `model.safetensors` in it).
 
     Returns
     -------
     Path
         The file written.
     """
-    path = _model_file(Path(path))
+    path = Path(path)
+    if _is_network(model):
+        return _network(model).save(path.with_suffix(".safetensors") if path.suffix == ".skops" else path)
+    import skops.io  # late: it brings torch along where that is installed
+
+    path = _model_file(path)
     write_atomically(path, skops.io.dumps(model))
     return path
+
+
+def _network(model: Any) -> Any:
+    """The model itself, or the only step of its pipeline."""
+    return model[-1] if hasattr(model, "steps") and len(model.steps) == 1 else model
+
+
+def _is_network(model: Any) -> bool:
+    return hasattr(_network(model), "network_")
 
 
 def load(path: str | Path, trusted: list[str] | None = None) -> Any:
@@ -55,7 +67,7 @@ def load(path: str | Path, trusted: list[str] | None = None) -> Any:
     Parameters
     ----------
     path : path
-        The file, or the run's folder.
+        The file (.skops or .safetensors), or the run's folder.
     trusted : list of str, default=None
         More type names to rebuild, after you looked at them.
 
@@ -69,10 +81,16 @@ def load(path: str | Path, trusted: list[str] | None = None) -> Any:
         Where the file is no skops file, or holds types that are not trusted (all are named).
     """
     path = _model_file(Path(path))
+    if path.suffix == ".safetensors":
+        from sterna.deep import load_deep
+
+        return load_deep(path)
     if not path.exists():
         raise FileNotFoundError(
             f"there is no model file {path}; give a file written by sterna fit or compare, or its run folder"
         )
+    import skops.io
+
     try:
         unknown = skops.io.get_untrusted_types(file=path)
     except Exception as error:
@@ -96,4 +114,7 @@ def _is_class(name: str) -> bool:
 
 
 def _model_file(path: Path) -> Path:
-    return path / "model.skops" if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    network = path / "model.safetensors"
+    return network if network.exists() and not (path / "model.skops").exists() else path / "model.skops"

@@ -330,3 +330,107 @@ def test_regression_from_npz(folder, invoke):
     assert "rmse" in result.output
     assert invoke("predict regression r3.npz -o r3.csv").exit_code == 0
     assert list(pd.read_csv(folder / "r3.csv").columns) == ["prediction"]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Folders of dark and light photos, and an encoder that stands in for the default one."""
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    rng = np.random.default_rng(0)
+    for domain, n in (("web", 10), ("phone", 12)):
+        for name, level in (("dark", 110), ("light", 140)):
+            (tmp_path / domain / name).mkdir(parents=True)
+            for i in range(n):
+                pixels = (level + rng.integers(-90, 90, (3, 3, 3))).astype(np.uint8)
+                image.fromarray(pixels).save(tmp_path / domain / name / f"{i}.png")
+    monkeypatch.setattr("sterna.domains._encoding.find_encoder", found_encoder)
+    monkeypatch.setattr("sterna.verdict._compare.find_encoder", found_encoder)
+    monkeypatch.setattr("sterna.verdict._single.find_encoder", found_encoder)
+    monkeypatch.setattr("sterna.measures._measure.find_encoder", found_encoder)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found_encoder(encoder, domains, weights=None):
+    """Brightness by a function of this module, which skops may load where it is named."""
+    from sklearn.preprocessing import FunctionTransformer
+
+    return FunctionTransformer(brightness) if domains.kind == "image" else None
+
+
+def brightness(paths):
+    from PIL import Image
+
+    return np.array([np.asarray(Image.open(path)).reshape(-1, 3).mean(axis=0) for path in paths])
+
+
+def run_here(arguments):
+    return CliRunner().invoke(app, arguments.split())
+
+
+def test_photos_from_the_command_line(photos, monkeypatch):
+    load = sterna.load
+    monkeypatch.setattr("sterna.load", lambda path: load(path, trusted=[f"{__name__}.brightness"]))
+    result = run_here(f"compare -s web -t phone -o run {LITTLE}")
+    assert result.exit_code == 0, result.output
+    assert "source 'web': 20 photos; target 'phone': 24 photos, 24 labelled" in result.output
+    results = json.loads((photos / "run" / "results.json").read_text())
+    assert results["rows_are"] == "photos"
+    assert results["encoder"]["name"].startswith("FunctionTransformer(")
+    result = run_here("predict run phone -o new.csv")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(photos / "new.csv")
+    assert table.columns.tolist() == ["file", "prediction", "probability_dark", "probability_light"]
+    assert len(table) == 24
+    result = run_here("export run --format onnx -o m.onnx")
+    assert result.exit_code == 2
+    assert "which cannot be exported; only strategies that train a network can" in result.stderr
+    assert "allowed is onnx" in run_here("export run --format tflite").stderr
+
+
+def test_photos_are_measured_and_bad_ones_left_out(photos):
+    (photos / "phone" / "dark" / "x.png").write_bytes(b"no photo")
+    result = run_here("measure -s web -t phone")
+    assert result.exit_code == 2
+    assert "x.png cannot be read" in result.stderr
+    result = run_here("measure -s web -t phone --skip-bad")
+    assert result.exit_code == 0, result.output
+    assert "x.png of target 'phone' cannot be read" in result.output
+    assert "photos, as 3 features, in every domain" in result.output
+
+
+def test_fit_of_photos_without_a_source(photos):
+    result = run_here("fit --strategy TargetOnly -t phone -o only")
+    assert result.exit_code == 0, result.output
+    assert "sterna predict only new_folder/ --out predictions.csv" in result.output
+    result = run_here("fit --strategy CORAL -t phone -o coral")
+    assert result.exit_code == 2
+    assert "CORAL needs a source" in result.stderr
+
+
+def test_a_text_column_is_asked_for(invoke):
+    result = invoke("measure -s a.csv -t c.csv -l back --text sexx")
+    assert result.exit_code == 2
+    assert "source 'a' has no text column 'sexx'" in result.stderr
+
+
+def test_deep_strategies_are_found_without_importing_any():
+    # torch itself says nothing here: skops imports it where it is installed
+    code = (
+        "import sys, sterna; from sterna.discovery import deep_strategies; n = deep_strategies(); "
+        "assert n and not set(n) & set(sterna.all_strategies(deep=False)); sterna.all_measures(); "
+        "assert not [m for m in sys.modules if m.startswith(('sterna.deep', 'sterna.backbones', 'sterna.finetune.'))]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_deep_strategies_are_listed_where_torch_is_absent(invoke, monkeypatch):
+    from sterna import discovery
+
+    monkeypatch.setattr(discovery, "_has_extra", lambda extra: False)
+    assert set(sterna.all_strategies()) == set(sterna.all_strategies(deep=False))
+    text = invoke("list").stdout
+    for name, family in discovery.deep_strategies().items():
+        assert re.search(rf"^{name} +{family} .*the extra deep", text, re.MULTILINE), name
+    result = invoke("fit --strategy FineTune -s a.csv -t c.csv -l back")
+    assert "'FineTune' trains a network; install what it needs with pip install 'sterna[deep]'" in result.stderr

@@ -13,6 +13,7 @@ import sterna
 
 ROOT = Path(sterna.__file__).parent
 FAMILIES = {"baselines", "reweight", "align", "transport", "parameters"}
+DEEP = {"finetune"}
 SERVICES = {"measures", "select", "verdict", "report", "datasets"}
 #: What the folders and files of the package may import of each other.
 ALLOWED = {
@@ -20,10 +21,17 @@ ALLOWED = {
     "domains": set(),
     "base": {"domains"},
     "discovery": {"base"},
-    "io": set(),
+    "io": {"deep"},
     "pipeline": set(),
     **{family: {"base", "domains"} for family in FAMILIES},
-    **{service: {"_version", "base", "baselines", "discovery", "domains", "io", "pipeline"} | SERVICES for service in SERVICES},
+    **{
+        service: {"_version", "base", "baselines", "discovery", "domains", "encoders", "io", "pipeline"} | SERVICES
+        for service in SERVICES
+    },
+    "backbones": {"domains"},
+    "deep": {"backbones", "domains", "io"},
+    "encoders": {"backbones", "deep", "domains"},
+    "finetune": {"backbones", "deep", "domains", "encoders"},
     "__init__": {"_version"},
     "cli": None,  # anything
 }
@@ -111,8 +119,8 @@ def test_importing_is_quick_and_light():
     assert loaded == "[]"
 
 
-def test_no_strategy_needs_torch():
-    code = "import sys, sterna; sterna.all_strategies(); import sterna.cli; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+def test_no_shallow_strategy_and_no_command_needs_torch():
+    code = "import sys, sterna; sterna.all_strategies(deep=False); import sterna.cli; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
     assert run(code) == "False False"
 
 
@@ -132,7 +140,7 @@ def test_what_is_not_there_is_an_attribute_error():
 
 
 def test_every_family_lists_what_is_there():
-    for folder in FAMILIES | SERVICES | {"domains"}:
+    for folder in FAMILIES | DEEP | SERVICES | {"domains", "encoders"}:
         package = getattr(sterna, folder)
         assert len(package.__all__) == len(set(package.__all__)), folder
         assert all(hasattr(package, name) for name in package.__all__), folder
@@ -140,7 +148,7 @@ def test_every_family_lists_what_is_there():
 
 def test_strategies_are_found_by_walking_never_by_a_list():
     found = sterna.all_strategies()
-    assert {cls.family for cls in found.values()} <= FAMILIES
+    assert {cls.family for cls in found.values()} == FAMILIES | DEEP
     for name, cls in found.items():
         assert cls.__name__ == name
         assert name in getattr(sterna, cls.family).__all__

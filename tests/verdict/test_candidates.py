@@ -22,7 +22,7 @@ from sterna.verdict._candidates import assemble, base_estimator, select_strategi
 def test_all_that_apply_take_part_and_all_others_have_a_reason(pair):
     for task in ("classification", "regression"):
         strategies, skipped = select_strategies(None, pair(task), base_estimator("linear", pair(task), 0)[0])
-        assert set(strategies) | set(skipped) == set(sterna.all_strategies())
+        assert set(strategies) | set(skipped) == set(sterna.all_strategies(deep=False))
         assert not set(strategies) & set(skipped)
         assert {"TargetOnly", "SourceOnly", "Pooled", "Constant", "CORAL"} <= set(strategies)
         assert all(task in strategy.tasks for strategy in strategies.values())
@@ -61,14 +61,14 @@ def test_facts_decide(pair, monkeypatch, facts, options, reason):
 def test_no_strategy_is_known_by_name():
     """Services read facts; only the plain baselines, which the protocol rests on, are imported, and not here."""
     source = inspect.getsource(_candidates)
-    assert not [name for name in sterna.all_strategies() if f'"{name}"' in source or f"'{name}'" in source]
+    assert not [name for name in sterna.all_strategies(deep=False) if f'"{name}"' in source or f"'{name}'" in source]
 
 
 @pytest.mark.parametrize("base", [KNeighborsClassifier(), SVC()])
 def test_a_base_without_weights_leads_to_skipped_strategies_never_to_failing_ones(pair, quick, base):
     comparison = quick(pair(n_source=40, n_target=24), strategies=None, estimator=base, n_splits=3)
     entries = {entry["name"]: entry for entry in comparison.summary["strategies"]}
-    for name, cls in sterna.all_strategies().items():
+    for name, cls in sterna.all_strategies(deep=False).items():
         if "classification" in cls.tasks and "sample weights" in cls.needs:
             assert (entries[name]["mean"] is None) != takes_weights(base)
             if not takes_weights(base):
@@ -81,7 +81,7 @@ def test_a_base_without_weights_leads_to_skipped_strategies_never_to_failing_one
 
 def test_a_strategy_with_its_own_base_does_not_need_the_common_one(pair):
     weighted = next(name for name, cls in sterna.all_strategies("reweight").items() if "sample weights" in cls.needs)
-    own = sterna.all_strategies()[weighted](estimator=LogisticRegression())
+    own = sterna.all_strategies(deep=False)[weighted](estimator=LogisticRegression())
     if "classification" not in own.tasks:
         pytest.skip("a regressor")
     assert why_not(own, pair(), KNeighborsClassifier()) is None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,9 @@ from sterna.domains._given import column_names, named_data, refuse_shapes, resol
 from sterna.domains._hashes import fingerprint
 from sterna.domains._identifiers import identifiers
 from sterna.domains._labels import as_quantities, common_labels, mask_labels
+from sterna.domains._media import NOUNS, as_features, is_raw, read_raw
+from sterna.domains._media_files import content_hash
+from sterna.domains._media_findings import lone_classes, raw_findings, raw_fingerprint
 from sterna.domains._read import near_column, read_domain
 from sterna.domains._stack import Array, clean_labels, domain_codes, is_labelled, rows_of, vstack
 
@@ -31,7 +35,7 @@ class Domain:
     ----------
     name : str
     role : {"source", "target"}
-    X : DataFrame, ndarray or csr_array of shape (n_samples, n_features)
+    X : DataFrame, ndarray or csr_array of shape (n_samples, n_features), or ndarray of str of shape (n_samples,)
     y : ndarray of shape (n_samples,)
     labelled : ndarray of bool of shape (n_samples,)
         Which labels are known.
@@ -62,6 +66,8 @@ class Domains:
     source : mapping of str to data, or data
         Each value is `(X, y)`, a DataFrame (pandas, polars) or the path of a CSV, TSV, Parquet or npz file. X may be an array,
         a sparse matrix or a DataFrame of shape (n_samples, n_features). One source alone may be given without a name.
+        Images and clips: a folder with one sub-folder a class (files beside them, or in a sub-folder "unlabelled", have no label),
+        or `(paths, y)` with `modality`. None: no source, for strategies that need none.
     target : mapping of one str to data, or data
         As above; labels may be missing in part (None or NaN in `y`, empty in a file) or altogether (`y=None`, no label column).
     label : str, default=None
@@ -72,6 +78,12 @@ class Domains:
         Columns to leave out.
     keep : sequence of str, default=()
         Columns to keep although they look like identifiers or do not vary.
+    text : str, default=None
+        The column of tables and files whose text is a row; other columns are left out.
+    modality : {"image", "audio", "text"}, default=None
+        What X holds where it is an array of str (paths of files, or texts).
+    skip_bad : bool, default=False
+        Leave out files that cannot be read, each as a finding; otherwise the first one is an error.
 
     Attributes
     ----------
@@ -81,7 +93,10 @@ class Domains:
         The feature columns, the same in every domain.
     task : str
     classes : ndarray of shape (n_classes,) or None
-    kind : {"table", "dense", "sparse"}
+    kind : {"table", "dense", "sparse", "image", "audio", "text"}
+        Of the last three X is a 1-D array of str: paths of files, or texts.
+    origin : {"image", "audio", "text"} or None
+        What the rows were before `encoded` made features of them.
     findings : list of Finding
         What the checks noticed and what was done about it, one sentence each.
 
@@ -113,18 +128,22 @@ class Domains:
         task: str | None = None,
         drop: Sequence[str] = (),
         keep: Sequence[str] = (),
+        text: str | None = None,
+        modality: str | None = None,
+        skip_bad: bool = False,
     ) -> None:
         if task not in (None, "classification", "regression"):
             raise ValueError(f"task is {task!r}; allowed are 'classification', 'regression' and None (inferred)")
         roles, data = named_data(source, target)
         label = None if label is None else str(label)
-        tables: dict[str, Any] = {}
-        given: dict[str, Array | None] = {}
-        for title, value in data.items():
-            tables[title], given[title] = read_domain(title, value, label)
         self.findings: list[Finding] = []
-        self._note_unlabelled(tables, given, label)
-        tables = self._align(tables, column_names(drop), column_names(keep))
+        self.origin: str | None = None
+        if is_raw(data, text, modality):
+            if drop or keep:
+                raise ValueError("drop and keep name columns of tables, but these rows are files or texts; leave them out")
+            tables, given = self._read_raw(data, label, text, modality, skip_bad)
+        else:
+            tables, given = self._read_tables(data, label, column_names(drop), column_names(keep))
         labels = common_labels({title: _or_unknown(y, tables[title].shape[0]) for title, y in given.items()})
         known = clean_labels(np.concatenate([y[is_labelled(y)] for y in labels.values()]))
         self.task = resolve_task(task, known)
@@ -139,13 +158,34 @@ class Domains:
         self.target = domains[-1]
         self._check()
 
+    def _read_tables(
+        self, data: dict[str, Any], label: str | None, drop: set[str], keep: set[str]
+    ) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        tables: dict[str, Any] = {}
+        given: dict[str, Array | None] = {}
+        for title, value in data.items():
+            tables[title], given[title] = read_domain(title, value, label)
+        self._note_unlabelled(tables, given, label)
+        return self._align(tables, drop, keep), given
+
+    def _read_raw(
+        self, data: dict[str, Any], label: str | None, text: str | None, modality: str | None, skip_bad: bool
+    ) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        self.kind, rows, found = read_raw(data, label=label, text=text, modality=modality, skip_bad=skip_bad)
+        self.findings += found
+        self.columns = [self.kind if text is None else text]
+        items = dict.fromkeys(item for part in rows.values() for item in part.X.tolist())
+        self._content = {item: content_hash(item, self.kind) for item in items}
+        return {title: part.X for title, part in rows.items()}, {title: part.y for title, part in rows.items()}
+
     @classmethod
     def from_files(cls, source: Sequence[str | Path], target: str | Path, label: str | None, **options: Any) -> Self:
-        """Read domains from files, each named by its file's stem.
+        """Read domains from files or folders, each named by its file's stem or its folder's name.
 
         Parameters
         ----------
         source : sequence of paths
+            None where the strategy needs no source: an empty sequence.
         target : path
         label : str or None
         **options
@@ -159,9 +199,10 @@ class Domains:
         paths = [Path(path) for path in (*source, target)]
         if len({path.resolve() for path in paths}) < len(paths):
             raise ValueError(f"the same file is given twice: {', '.join(map(str, paths))}; every domain needs its own")
-        stems = [path.stem for path in paths]
+        stems = [path.resolve().name if path.is_dir() else path.stem for path in paths]
         *names, target_name = stems if len(set(stems)) == len(stems) else map(str, paths)
-        return cls(dict(zip(names, paths[:-1], strict=True)), {target_name: paths[-1]}, label=label, **options)
+        sources = dict(zip(names, paths[:-1], strict=True))
+        return cls(sources or None, {target_name: paths[-1]}, label=label, **options)
 
     def _note_unlabelled(self, tables: dict[str, Any], given: dict[str, Array | None], label: str | None) -> None:
         title = list(tables)[-1]
@@ -235,11 +276,52 @@ class Domains:
 
     def _check(self) -> None:
         tables = {domain.title: domain.X for domain in (*self.sources, self.target)}
-        if self.kind != "table":
-            self.findings += checks.constant_columns(tables, self.columns)[1]
-        self.findings += checks.repeated_rows(tables, self.target.title)
+        known = {domain.title: domain.known for domain in (*self.sources, self.target)}
+        if self.kind in NOUNS:
+            self.findings += raw_findings(tables, {title: self._hashes(X) for title, X in tables.items()}, self.kind)
+        else:
+            if self.kind != "table":
+                self.findings += checks.constant_columns(tables, self.columns)[1]
+            self.findings += checks.repeated_rows(tables, self.target.title)
         if self.task == "classification":
-            self.findings += checks.class_findings({d.title: d.known for d in (*self.sources, self.target)})
+            self.findings += checks.class_findings(known)
+            self.findings += lone_classes(known) if self.kind in NOUNS else []
+
+    def _hashes(self, X: Array) -> Array:
+        return np.array([self._content[item] for item in X.tolist()], dtype=object)
+
+    @property
+    def rows_are(self) -> str:
+        """What messages call the rows: "rows", or "photos", "clips", "texts"."""
+        return NOUNS.get(self.origin or self.kind, "rows")
+
+    def encoded(self, encoder: Any) -> Self:
+        """The same domains with features in place of files or texts.
+
+        Parameters
+        ----------
+        encoder : transformer
+            Fitted; `transform` takes an array of str of shape (n_samples,) and gives numbers of shape (n_samples, n_features).
+
+        Returns
+        -------
+        Domains
+            Names, labels and findings are kept; `kind` is "dense" or "sparse", `origin` says what the rows were.
+        """
+        if self.kind not in NOUNS:
+            raise ValueError(f"the domains are of the kind {self.kind!r}, which is features already; leave the encoder out")
+        domains = [
+            replace(domain, X=as_features(domain.title, len(domain.y), encoder.transform(domain.X)))
+            for domain in (*self.sources, self.target)
+        ]
+        made = copy.copy(self)
+        made.sources, made.target = domains[:-1], domains[-1]
+        made.origin, made.kind = self.kind, "sparse" if sparse.issparse(domains[-1].X) else "dense"
+        made.columns = [f"x{j}" for j in range(domains[-1].X.shape[1])]
+        made.findings = [*self.findings]
+        for domain in domains:
+            checks.refuse_values(f"the encoded {domain.title}", domain.X, made.columns)
+        return made
 
     def stack(self, target_rows: Any = None, labelled_rows: Any = None) -> tuple[Any, Array, Array]:
         """Stack all domains.
@@ -265,7 +347,9 @@ class Domains:
         if labelled_rows is not None:
             shown[np.setdiff1d(np.arange(n_target), row_numbers("labelled_rows", labelled_rows, n_target))] = False
         X = vstack([domain.X for domain in self.sources] + [rows_of(self.target.X, rows)])
-        X = X.copy() if X is self.sources[0].X else X  # the user's own array where the target gives no row
+        X = (
+            X.copy() if any(X is domain.X for domain in self.sources[:1]) else X
+        )  # the user's own array where the target gives no row
         y = np.concatenate([domain.y for domain in self.sources] + [self.target.y[rows]])
         visible = np.concatenate([np.ones(self.n_source, dtype=bool), shown[rows]])
         codes = np.repeat(np.arange(1, len(self.sources) + 1), [len(domain.y) for domain in self.sources])
@@ -301,13 +385,16 @@ class Domains:
         return sum(len(domain.y) for domain in self.sources)
 
     def fingerprint(self, domain: Domain) -> str:
-        """A SHA-256 of a domain's columns, values and labels, the same on every machine."""
+        """A SHA-256 of a domain's columns, values and labels, the same on every machine; of files it is their content that counts."""
+        if self.kind in NOUNS:
+            return raw_fingerprint(self.columns, self._hashes(domain.X), domain.y)
         return fingerprint(self.columns, domain.X, domain.y)
 
     def __repr__(self) -> str:
-        parts = [f"{d.title}: {len(d.y)} rows" for d in self.sources]
-        parts.append(f"{self.target.title}: {len(self.target.y)} rows, {int(self.target.labelled.sum())} labelled")
-        return f"Domains({self.task}; {'; '.join(parts)}; {len(self.columns)} columns)"
+        parts = [f"{d.title}: {len(d.y)} {self.rows_are}" for d in self.sources]
+        parts.append(f"{self.target.title}: {len(self.target.y)} {self.rows_are}, {int(self.target.labelled.sum())} labelled")
+        columns = "" if self.kind in NOUNS else f"; {len(self.columns)} columns"
+        return f"Domains({self.task}; {'; '.join(parts)}{columns})"
 
 
 def _or_unknown(y: Array | None, n_rows: int) -> Array:

@@ -18,7 +18,7 @@ def column_names(columns: Any) -> set[str]:
 
 def named_data(source: Any, target: Any) -> tuple[dict[str, tuple[str, str]], dict[str, Any]]:
     """Name and role of each domain, and its data, by title; the target is the last."""
-    named, named_target = _named(source, "source"), _named(target, "target")
+    named, named_target = {} if source is None else _named(source, "source"), _named(target, "target")
     if len(named_target) != 1:
         raise ValueError(f"target holds {len(named_target)} domains ({', '.join(named_target)}); give exactly one")
     target_name = next(iter(named_target))

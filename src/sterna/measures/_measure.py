@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from sterna.discovery import all_strategies
 from sterna.domains import Domains
+from sterna.domains._encoding import encode_all, find_encoder
 from sterna.domains._stack import rows_of, vstack
 from sterna.measures._checks import sample_rows
 from sterna.measures._column_drift import column_drift
@@ -23,7 +25,7 @@ from sterna.measures._mmd import MMD, mmd
 from sterna.measures._overlap import Overlap
 from sterna.measures._sample import Sample, draw
 from sterna.measures._sentences import auc_text, number_text, p_text, sentences, share_text
-from sterna.measures._situation import Situation, allowed_strategies, situation, suited_strategies
+from sterna.measures._situation import Situation, reason_against, situation
 
 MAX_DRIFT_ROWS = 5000
 MAX_SOURCES = 6
@@ -117,13 +119,15 @@ class Measurement:
         return "\n".join(lines)
 
 
-def measure(domains: Domains, *, random_state: Any = 0, confidence: float = 0.95) -> Measurement:
+def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, confidence: float = 0.95) -> Measurement:
     """Measure how far the domains are apart, and name the kind of shift.
 
     Parameters
     ----------
     domains : Domains
         Of the target's labels only those that are known are read. Several sources are taken together.
+    encoder : transformer or str, default=None
+        Of files and texts: what makes features of them, or the name of its backbone; None: the default of their kind.
     random_state : int, RandomState or None, default=0
         Draws rows, folds and permutations.
     confidence : float, default=0.95
@@ -161,6 +165,9 @@ def measure(domains: Domains, *, random_state: Any = 0, confidence: float = 0.95
     """
     if not 0.5 <= confidence < 1:
         raise ValueError(f"confidence is {confidence}; give a number from 0.5 up to, but not including, 1")
+    if not domains.sources:
+        raise ValueError("the domains have no source; measure compares a source with the target: give one")
+    domains = _as_features(domains, encoder)
     for domain, n_rows in ((domains.sources[0], domains.n_source), (domains.target, len(domains.target.y))):
         if n_rows < 2:
             raise ValueError(f"{domain.title} has {n_rows} row; measure needs two rows or more on both sides")
@@ -179,9 +186,11 @@ def measure(domains: Domains, *, random_state: Any = 0, confidence: float = 0.95
         np.concatenate([names, np.repeat(np.array([domains.target.name], dtype=object), sample.X_target.shape[0])]),
         rng.randint(2**31 - 1),
     )
-    allowed = allowed_strategies(domains)
+    strategies = all_strategies(deep=False)
+    about = situation_of(domains)
+    allowed = {name: reason_against(cls, domains, about.label_space) for name, cls in strategies.items()}
     return Measurement(
-        situation=situation(domains),
+        situation=about,
         classifier_auc=found.auc,
         mmd=distance,
         overlap=Overlap.of(scores, domains.n_source),
@@ -192,8 +201,41 @@ def measure(domains: Domains, *, random_state: Any = 0, confidence: float = 0.95
         kind=named,
         sentences=words + _by_source(domains, sample, rng),
         strategies=allowed,
-        suited=suited_strategies(allowed, named),
+        suited=_suited(strategies, allowed, named),
     )
+
+
+def situation_of(domains: Domains) -> Situation:
+    """The situation, in words that fit the rows: photos, clips and texts have features, no columns.
+
+    Parameters
+    ----------
+    domains : Domains
+
+    Returns
+    -------
+    Situation
+    """
+    about = situation(domains)
+    if domains.rows_are == "rows":
+        return about
+    n_columns = len(domains.columns)
+    columns = f"the same {n_columns} feature {'column' if n_columns == 1 else 'columns'}"
+    own = f"{domains.rows_are}, as {n_columns} features," if domains.origin else domains.rows_are
+    return replace(about, sentence=about.sentence.replace(columns, own))
+
+
+def _suited(strategies: dict[str, Any], allowed: dict[str, str | None], named: list[str]) -> dict[str, list[str]]:
+    """For each kind of shift the allowed strategies that assume it, networks aside: they are not imported to be listed."""
+    suited = {
+        kind: [name for name, cls in strategies.items() if allowed[name] is None and kind in cls.assumes] for kind in named
+    }
+    return {kind: names for kind, names in suited.items() if names}
+
+
+def _as_features(domains: Domains, encoder: Any) -> Domains:
+    found = find_encoder(encoder, domains)
+    return domains if found is None else encode_all(domains, found)[0]
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ def domain_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "name": pick(item, "name", default="?"),
             "role": pick(item, "role", default=ABSENT),
-            "rows": number(pick(item, "n_rows"), 0),
+            "rows": number(pick(item, "n_rows"), 0) + _noun(summary),
             "labelled": number(pick(item, "n_labelled"), 0),
             "features": number(pick(item, "n_features"), 0),
             "labels": _labels(item),
@@ -24,6 +24,12 @@ def domain_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for item in entries(summary, "domains")
     ]
+
+
+def _noun(summary: dict[str, Any]) -> str:
+    """What the rows are, where they are no rows of a table."""
+    noun = pick(summary, "rows_are", default="rows")
+    return "" if noun == "rows" else f" {noun}"
 
 
 def _labels(item: dict[str, Any]) -> str:

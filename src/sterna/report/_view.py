@@ -140,6 +140,7 @@ def _how(summary: dict[str, Any]) -> list[tuple[str, str]]:
         + "the score of the one on top is not corrected for having been picked: on new rows expect a little less of it."
     )
     parts = [
+        *_encoder_fact(summary),
         ("Protocol", protocol_sentence(summary)),
         ("Estimator", _joined(pick(summary, "protocol", "estimator"), pick(summary, "protocol", "estimator_reason"))),
         ("Preprocessing", pick(summary, "protocol", "preprocessing")),
@@ -152,3 +153,9 @@ def _how(summary: dict[str, Any]) -> list[tuple[str, str]]:
 def _joined(name: str | None, reason: str | None) -> str | None:
     parts = [part for part in (name, reason) if part]
     return ": ".join(parts) if parts else None
+
+
+def _encoder_fact(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What made features of files or texts, where they were compared."""
+    name, mark = pick(summary, "encoder", "name"), pick(summary, "encoder", "fingerprint")
+    return [] if name is None else [("Encoder", name if mark is None else f"{name}, fingerprint {mark[:16]}")]

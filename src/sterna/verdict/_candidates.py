@@ -23,8 +23,10 @@ from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator, takes_weights
-from sterna.discovery import all_strategies
+from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains, TablePreprocessor
+from sterna.domains._encoding import FittedOn
+from sterna.domains._media import NOUNS
 from sterna.domains._stack import rows_of
 from sterna.measures._situation import reason_against, situation
 from sterna.pipeline import TransferPipeline, make_pipeline
@@ -34,6 +36,8 @@ from sterna.verdict._splits import folds
 N_DENSE = 100
 #: Rows and columns above which the base estimator is not chosen by cross-validation but is linear.
 MAX_ROWS, MAX_COLUMNS = 4000, 200
+#: Why a strategy that trains a network is left out where nobody asked for it.
+UNNAMED = "trains a network; name it to have it compared"
 #: Fewer source rows than this cannot tell a linear model from a forest.
 MIN_ROWS = 10
 
@@ -61,6 +65,8 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
     -------
     estimator, reason
     """
+    if not domains.sources and estimator is None:
+        estimator = "linear"
     column = 0 if domains.task == "classification" else 1
     if isinstance(estimator, str):
         if estimator not in _ESTIMATORS:
@@ -76,6 +82,8 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
             raise ValueError(f"estimator {type(estimator).__name__} does not fit the task, which is {domains.task}")
         return clone(estimator), "as given"
     linear = clone(_ESTIMATORS["linear"][column])
+    if domains.kind in NOUNS:
+        return linear, "linear, the default where the encoder learns from the rows"
     if domains.kind == "sparse" or len(domains.columns) > MAX_COLUMNS:
         return linear, "linear, the default for sparse or wide data"
     return _chosen_on_source(domains, column, random_state)
@@ -122,11 +130,14 @@ def select_strategies(
         The plain baselines are always among them.
     skipped : dict of str to reason
     """
-    known = all_strategies()
+    one = chosen is None or isinstance(chosen, str | Mapping)
+    chosen = chosen if one else list(chosen)  # type: ignore[arg-type]
+    known = _known(chosen)
     named = {name: cls() for name, cls in known.items()} if chosen is None else _named(chosen, known)
     baselines = {name: cls() for name, cls in known.items() if cls.family == "baselines"}
-    label_space = situation(domains).label_space
-    strategies, skipped = {}, {}
+    label_space = _label_space(domains)
+    strategies: dict[str, Any] = {}
+    skipped: dict[str, str] = {}
     for name, strategy in (baselines | named).items():
         _refuse_stranger(name, strategy)
         if name in baselines and type(strategy) is not type(baselines[name]):
@@ -136,17 +147,34 @@ def select_strategies(
             strategies[name] = strategy
         else:
             skipped[name] = reason
+    if domains.origin or domains.kind in NOUNS:
+        skipped |= {name: UNNAMED for name in deep_strategies(installed=True) if name not in strategies and name not in skipped}
     return strategies, skipped
 
 
-def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type]) -> dict[str, Any]:
+def _known(chosen: Any) -> dict[str, type[Any]]:
+    """The strategies by name; those that train a network are imported only where one is named."""
+    deep = deep_strategies(installed=True)
+    names = [] if chosen is None or isinstance(chosen, Mapping) else [chosen] if isinstance(chosen, str) else list(chosen)
+    texts = [name for name in names if isinstance(name, str)]
+    shallow = all_strategies(deep=False)
+    # an unknown name may be a deep one spelled wrong
+    if any(name in deep for name in texts):
+        return all_strategies()
+    absent = next((name for name in texts if name in deep_strategies(installed=False)), None)
+    if absent is not None:
+        raise ValueError(f"strategy {absent!r} trains a network; install what it needs with pip install 'sterna[deep]'")
+    return shallow
+
+
+def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type[Any]]) -> dict[str, Any]:
     if isinstance(chosen, Mapping):
         return dict(chosen)
     named: dict[str, Any] = {}
     for item in [chosen] if isinstance(chosen, str) else chosen:
         if isinstance(item, str):
             if item not in known:
-                lower = {name.lower(): name for name in known}
+                lower = {name.lower(): name for name in [*known, *deep_strategies()]}
                 near = [lower[name] for name in difflib.get_close_matches(item.lower(), lower, n=3, cutoff=0.5)]
                 raise ValueError(f"strategy {item!r} is unknown; did you mean {', '.join(near) or 'one of sterna list'}?")
             name, strategy = item, known[item]()
@@ -161,7 +189,7 @@ def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type]) ->
 
 
 def _refuse_stranger(name: str, strategy: Any) -> None:
-    if not isinstance(strategy, TransferEstimator):
+    if not isinstance(strategy, TransferEstimator) and not _takes_raw(type(strategy)):
         raise TypeError(
             f"strategy {name!r} is a {type(strategy).__name__}, which is no strategy; give a name, a class or an instance of "
             "sterna list, and a base model as estimator"
@@ -172,8 +200,13 @@ def _refuse_stranger(name: str, strategy: Any) -> None:
         )
 
 
-def why_not(strategy: Any, domains: Domains, estimator: Any, label_space: str) -> str | None:
+def why_not(strategy: Any, domains: Domains, estimator: Any, label_space: str | None = None) -> str | None:
     """The reason why a strategy cannot run on these domains, read from its facts; None where it can."""
+    label_space = _label_space(domains) if label_space is None else label_space
+    if "source data" in strategy.needs and not domains.sources:
+        return "needs a source"
+    if _takes_raw(strategy) and strategy.label_space == "different":
+        label_space = "different"  # a network has a new head for any classes
     reason = reason_against(strategy, domains, label_space)
     if reason is not None:
         return reason
@@ -182,12 +215,22 @@ def why_not(strategy: Any, domains: Domains, estimator: Any, label_space: str) -
     return None
 
 
+def _label_space(domains: Domains) -> str:
+    return situation(domains).label_space if domains.sources else "same"
+
+
+def _takes_raw(strategy: Any) -> bool:
+    return bool(getattr(strategy, "takes_raw", False))
+
+
 def _own_base(strategy: Any) -> Any:
     return strategy.get_params(deep=False).get("estimator")
 
 
-def assemble(strategy: Any, estimator: Any, kind: str, seed: int) -> TransferPipeline:
+def assemble(strategy: Any, estimator: Any, kind: str, seed: int, encoder: Any = None) -> TransferPipeline:
     """A fresh pipeline: preprocessing, then the strategy over the base estimator, all seeded.
+
+    A strategy that takes raw rows is the only step.
 
     Parameters
     ----------
@@ -195,21 +238,26 @@ def assemble(strategy: Any, estimator: Any, kind: str, seed: int) -> TransferPip
         Cloned.
     estimator : estimator
         The base estimator, for a strategy that has none of its own.
-    kind : {"table", "dense", "sparse"}
+    kind : str
         The kind of the domains.
     seed : int
+    encoder : transformer, default=None
+        One that learns from its rows, and is therefore fitted within the pipeline.
 
     Returns
     -------
     TransferPipeline
     """
     strategy = clone(strategy)
+    if _takes_raw(strategy):
+        return make_pipeline(_seeded(strategy, seed))
     parameters = strategy.get_params(deep=False)
     if "estimator" in parameters and parameters["estimator"] is None:
         strategy.set_params(estimator=clone(estimator))
-    n_components = N_DENSE if kind == "sparse" and not strategy.accepts_sparse else None
+    n_components = N_DENSE if (kind == "sparse" or encoder is not None) and not strategy.accepts_sparse else None
     preprocessor = TablePreprocessor(n_components=n_components, fit_on=strategy.trains_on)
-    return make_pipeline(preprocessor, _seeded(strategy, seed))
+    first = [] if encoder is None else [FittedOn(clone(encoder), fit_on=strategy.trains_on)]
+    return make_pipeline(*first, preprocessor, _seeded(strategy, seed))
 
 
 def _seeded(model: Any, seed: int) -> Any:

@@ -38,6 +38,10 @@ class Plan:
     metric : Metric
     splits : list of Split
     random_state : int
+    raw : Domains or None
+        The files or texts of which `domains` holds the features.
+    encoder : transformer or None
+        One that each pipeline fits, where `domains` holds files or texts themselves.
     """
 
     domains: Domains
@@ -46,6 +50,13 @@ class Plan:
     metric: Metric
     splits: list[Split]
     random_state: int
+    raw: Domains | None = None
+    encoder: Any = None
+
+    def rows(self, name: str) -> Domains:
+        """The domains as a strategy takes them: raw rows for one that asks for them."""
+        raw = getattr(self.strategies[name], "takes_raw", False)
+        return self.raw if raw and self.raw is not None else self.domains
 
     def seed(self, split: int) -> int:
         """The seed of a split, the same for every strategy."""
@@ -64,7 +75,7 @@ class Plan:
 
     def model(self, name: str, seed: int) -> Any:
         """A fresh pipeline of preprocessing and strategy."""
-        return assemble(self.strategies[name], self.estimator, self.domains.kind, seed)
+        return assemble(self.strategies[name], self.estimator, self.domains.kind, seed, self.encoder)
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ def run_cell(plan: Plan, cell: Cell) -> dict[str, Any]:
         try:
             model, prediction = fit_predict(plan, cell.strategy, shown, split.evaluate, plan.seed(cell.split))
             truth = plan.truth(split.evaluate)
-            X = rows_of(plan.domains.target.X, split.evaluate)
+            X = rows_of(plan.rows(cell.strategy).target.X, split.evaluate)
             result["values"] = finite_values(plan.metric.values(model, X, truth, prediction))
             result["health"] = health_of(model[-1])
             result["confusion"] = _confusion(plan.domains, truth.y, prediction)
@@ -126,15 +137,16 @@ def run_cell(plan: Plan, cell: Cell) -> dict[str, Any]:
 
 def fit_predict(plan: Plan, name: str, shown: Rows, evaluate: Rows, seed: int) -> tuple[Any, Array]:
     """Fit a strategy without the rows `evaluate`, with the labels of the rows `shown`; predict `evaluate`."""
-    rest = np.setdiff1d(np.arange(len(plan.domains.target.y)), evaluate)
-    X, y, sample_domain = plan.domains.stack(target_rows=rest, labelled_rows=shown)
+    domains = plan.rows(name)
+    rest = np.setdiff1d(np.arange(len(domains.target.y)), evaluate)
+    X, y, sample_domain = domains.stack(target_rows=rest, labelled_rows=shown)
     model = plan.model(name, seed).fit(X, y, sample_domain=sample_domain)
-    return model, model.predict(rows_of(plan.domains.target.X, evaluate))
+    return model, model.predict(rows_of(domains.target.X, evaluate))
 
 
 def fit_all(plan: Plan, name: str) -> Any:
     """The strategy fitted on all domains and all known labels."""
-    X, y, sample_domain = plan.domains.stack()
+    X, y, sample_domain = plan.rows(name).stack()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the cells' warnings are in the report
         return plan.model(name, plan.seed(len(plan.splits))).fit(X, y, sample_domain=sample_domain)

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from sterna.discovery import all_strategies
+from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains
+from sterna.domains._encoding import describe_encoder, encode_all, find_encoder, learns_from_data
+from sterna.pipeline import TransferPipeline
 from sterna.verdict._analysis import CONTROL, MIN_SPLITS, Analysis, analyse
 from sterna.verdict._candidates import base_estimator, select_strategies
 from sterna.verdict._cells import CHOICE, Cell, Plan, fit_all, run_cell
@@ -46,6 +48,7 @@ SMALLEST_SHARE, SMALLEST_ERROR = 0.05, 0.1
 
 def compare(
     domains: Domains,
+    encoder: Any = None,
     *,
     strategies: Any = None,
     estimator: Any = None,
@@ -68,8 +71,11 @@ def compare(
     Parameters
     ----------
     domains : Domains
+    encoder : transformer or str, default=None
+        Of files and texts: what makes features of them (unfitted), or the name of its backbone; None: the default of their kind. A
+        frozen encoder encodes all rows once; one that learns from its rows is fitted within each split.
     strategies : iterable of names, classes or instances, or mapping of name to instance, default=None
-        None: all that apply here, by their declared facts. The plain baselines always take part.
+        None: all that apply here, by their declared facts, but those that train a network, which must be named. The plain baselines always take part.
     estimator : estimator or str, default=None
         The base estimator of all: an unfitted one, a name ("linear", "forest", "boosting", "knn", "svm"), or None (linear or
         forest, chosen on the source).
@@ -124,28 +130,52 @@ def compare(
         raise TypeError(
             f"compare was given a {type(domains).__name__}; give sterna.Domains(source={{'a': (X, y)}}, target={{'b': (X, y)}})"
         )
+    if not domains.sources:
+        raise ValueError(
+            "the domains have no source; compare asks whether one helps: give one, or fit a strategy that needs none"
+        )
     _check_numbers(confidence, n_splits, n_repeats, label_budgets, random_state)
     strategies = [strategies] if isinstance(strategies, str) else strategies
     strategies = strategies if strategies is None or isinstance(strategies, Mapping) else list(strategies)
+    shown = sys.stderr.isatty() if progress is None else progress
     chosen_metric = find_metric(metric, domains.task)
+    raw, found = domains, find_encoder(encoder, domains)
+    fitted = None
+    if found is not None and not learns_from_data(found):
+        domains, fitted = encode_all(raw, found, shown)
     base, base_reason = base_estimator(estimator, domains, random_state)
     _check_probabilities(chosen_metric, base)
     instances, skipped = select_strategies(strategies, domains, base)
     options = _options(strategies, metric, label_budgets, n_splits, n_repeats, confidence, random_state)
     config = {
         "options": options | {"estimator": str(base), "strategies": {name: repr(s) for name, s in instances.items()}},
-        "domains": {domain.title: domains.fingerprint(domain) for domain in (*domains.sources, domains.target)},
+        "domains": {domain.title: raw.fingerprint(domain) for domain in (*raw.sources, raw.target)},
         "versions": library_versions(),
     }
+    about_encoder = describe_encoder(found if fitted is None else fitted)
+    if about_encoder is not None:
+        config["encoder"] = about_encoder
     folder = Path(out) if out is not None else None
     store = CellStore(folder, config, overwrite)
-    shown = sys.stderr.isatty() if progress is None else progress
     execution = Execution(skipped, n_jobs, time_budget, confidence, shown)
-    common = header(domains, chosen_metric) | _measured(domains, random_state, with_measure)
-    common |= {"use": how_to_use(str(folder) if folder else None), "reproduce": how_to_reproduce(command, options)}
+    # for the description of the domains only: no cell sees these features
+    measured = encode_all(raw, found)[0] if with_measure and found is not None and fitted is None else domains
+    common = header(raw, chosen_metric) | _measured(measured, random_state, with_measure)
+    if about_encoder is not None:
+        common |= {"encoder": about_encoder, "rows_are": raw.rows_are}
+    common |= {"use": how_to_use(str(folder) if folder else None, raw), "reproduce": how_to_reproduce(command, options)}
     about = {"random_state": random_state, "estimator": short_repr(base), "estimator_reason": base_reason}
     labelled = np.flatnonzero(domains.target.labelled)
-    plan = functools.partial(Plan, domains, instances, base, chosen_metric, random_state=random_state)
+    plan = functools.partial(
+        Plan,
+        domains,
+        instances,
+        base,
+        chosen_metric,
+        random_state=random_state,
+        raw=raw if fitted is not None else None,
+        encoder=found if fitted is None else None,
+    )
     if len(labelled) < MIN_LABELS:
         comparison = compare_unsupervised(plan([]), store, common, about, execution)
     else:
@@ -157,6 +187,8 @@ def compare(
         )
         about |= {"n_splits": n_splits, "n_repeats": n_repeats}
         comparison = _compare_supervised(plan(splits), store, common, about, sorted(set(label_budgets)), execution)
+    if fitted is not None and not getattr(comparison.best_estimator_[-1], "takes_raw", False):
+        comparison.best_estimator_ = TransferPipeline([("encoder", fitted), *comparison.best_estimator_.steps])
     if folder is not None:
         comparison.save(folder)
     return comparison
@@ -206,10 +238,10 @@ def _options(
 
 def _measured(domains: Domains, random_state: int, with_measure: bool) -> dict[str, Any]:
     from sterna.measures import measure
-    from sterna.measures._situation import situation
+    from sterna.measures._measure import situation_of
 
     if not with_measure or min(domains.n_source, len(domains.target.y)) < 2:  # one row is no distribution
-        return {"situation": situation(domains).summary(), "measure": None}
+        return {"situation": situation_of(domains).summary(), "measure": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return measure(domains, random_state=random_state).summary()
@@ -243,7 +275,7 @@ def _compare_supervised(
     adaptation = adaptation_verdict(analysis, plan.metric, confidence)
     best, reason = best_strategy(analysis, verdict, adaptation)
     outcome = analysis.outcomes[best]
-    families = {name: cls.family for name, cls in all_strategies().items()}
+    families = {name: cls.family for name, cls in all_strategies(deep=False).items()} | deep_strategies()
     summary = common | {
         "verdict": verdict.to_dict(),
         "adaptation": adaptation.to_dict(),
@@ -296,7 +328,7 @@ def _protocol(plan: Plan, store: CellStore, analysis: Analysis, run: Progression
         stopped = f"{stopped or 'too few splits'}; {MIN_SPLITS} are needed for a verdict"
     return {
         "n_cells": len(store),
-        "preprocessing": preprocessing_sentence(plan.domains.kind),
+        "preprocessing": preprocessing_sentence(plan.domains.kind, encoded=plan.raw is not None or plan.encoder is not None),
         "seconds": round(seconds, 2),
         "completed_splits": analysis.n_splits,
         "planned_splits": len(plan.splits),

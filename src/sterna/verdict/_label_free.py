@@ -60,7 +60,7 @@ def run_source_cell(plan: Plan, cell: SourceCell, *, weights: Array) -> dict[str
 
 
 def _score_fold(plan: Plan, cell: SourceCell, weights: Array) -> dict[str, Any]:
-    X, y, sample_domain = plan.domains.stack()
+    X, y, sample_domain = plan.rows(cell.strategy).stack()
     source = np.flatnonzero(sample_domain > 0)
     target = np.flatnonzero(sample_domain < 0)
     labels = np.array(y[source].tolist())
@@ -68,10 +68,11 @@ def _score_fold(plan: Plan, cell: SourceCell, weights: Array) -> dict[str, Any]:
     kept = np.concatenate([source[train], target])
     model = plan.model(cell.strategy, plan.seed(cell.split))
     model.fit(rows_of(X, kept), y[kept], sample_domain=sample_domain[kept])
-    prepared = model[:-1].transform(rows_of(X, np.concatenate([source[test], target])))
+    rows = rows_of(X, np.concatenate([source[test], target]))
+    prepared = model[:-1].transform(rows) if len(model.steps) > 1 else rows
     X_test, X_target = prepared[: len(test)], prepared[len(test) :]
     strategy = model[-1]
-    as_source = {"sample_domain": sample_domain[source[test]], "allow_source": True}
+    as_source = {"sample_domain": sample_domain[source[test]], "allow_source": True} if len(model.steps) > 1 else {}
     prediction = strategy.predict(X_target)
     scores = {"importance_weighted": _weighted_score(plan, strategy, X_test, labels[test], as_source, weights[test])}
     if plan.domains.task == "classification" and hasattr(strategy, "predict_proba"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from sterna._version import __version__
 from sterna.domains import Domains
+from sterna.domains._media import NOUNS
 from sterna.verdict._analysis import CONTROL, FLOOR, Analysis, Outcome
 from sterna.verdict._cells import Plan
 from sterna.verdict._metrics import Metric
@@ -44,7 +45,7 @@ def describe_domains(domains: Domains) -> list[dict[str, Any]]:
                 "role": domain.role,
                 "n_rows": len(domain.y),
                 "n_labelled": len(known),
-                "n_features": len(domains.columns),
+                "n_features": None if domains.kind in NOUNS else len(domains.columns),
                 "classes": classes,
                 "label_summary": summary,
                 "fingerprint": domains.fingerprint(domain),
@@ -138,9 +139,17 @@ def curve_point(budget: int, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def how_to_use(folder: str | None) -> dict[str, str]:
+def how_to_use(folder: str | None, domains: Domains) -> dict[str, str]:
     """Code that loads the model and predicts."""
     run = folder or "RUN"
+    if domains.kind in NOUNS:
+        text = domains.kind == "text"
+        rows = f"new_rows.csv --text {domains.columns[0]}" if text else "new_folder/"
+        told = "a list of texts" if text else "a list of paths"
+        return {
+            "python": f'import sterna\n\nmodel = sterna.load("{run}")\nmodel.predict(new_rows)  # {told}',
+            "shell": f"sterna predict {run} {rows} --out predictions.csv",
+        }
     return {
         "python": f'import sterna\n\nmodel = sterna.load("{run}")\nmodel.predict(new_rows)  # rows of the target, columns by name',
         "shell": f"sterna predict {run} new_rows.csv --out predictions.csv",
@@ -175,9 +184,11 @@ def header(domains: Domains, metric: Metric) -> dict[str, Any]:
     }
 
 
-def preprocessing_sentence(kind: str) -> str:
-    """What the rows went through, in words."""
+def preprocessing_sentence(kind: str, encoded: bool = False) -> str:
+    """What the rows went through, in words; `encoded` where an encoder made features of files or texts first."""
     scope = "fitted within each split on the rows that training may see"
+    if encoded:
+        return f"an encoder makes features of the rows; the features are scaled, {scope}"
     if kind == "table":
         return f"missing numbers become the median, numbers are standardised, categories become columns; {scope}"
     if kind == "sparse":

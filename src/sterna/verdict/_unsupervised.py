@@ -6,8 +6,9 @@ import functools
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
-from sterna.discovery import all_strategies
+from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import TablePreprocessor
 from sterna.domains._stack import Array
 from sterna.select import importance_weights
@@ -64,7 +65,8 @@ def compare_unsupervised(
     best = order[0] if order and order[0] not in collapsed else plain
     power = _power(plan, ranked, best, execution.confidence)
     verdicts = _verdicts(plan, best, scores, power, few)
-    families = {name: cls.family for name, cls in all_strategies().items()} | {n: s.family for n, s in plan.strategies.items()}
+    families = {name: cls.family for name, cls in all_strategies(deep=False).items()} | deep_strategies()
+    families |= {name: strategy.family for name, strategy in plan.strategies.items()}
     entries = [_entry(name, families[name], cells[name], scores[name], collapsed.get(name)) for name in order]
     entries += [_entry(n, families.get(n, ""), [], None, reason) for n, reason in (reasons | execution.skipped).items()]
     summary = common | {
@@ -81,7 +83,9 @@ def compare_unsupervised(
             "n_splits": N_FOLDS,
             "n_repeats": 1,
             "n_cells": len(store),
-            "preprocessing": preprocessing_sentence(plan.domains.kind),
+            "preprocessing": preprocessing_sentence(
+                plan.domains.kind, encoded=plan.raw is not None or plan.encoder is not None
+            ),
             "seconds": round(sum(cell["seconds"] for found in cells.values() for cell in found), 2),
             "completed_splits": min((len(found) for found in ranked.values()), default=0),
             "planned_splits": N_FOLDS,
@@ -97,6 +101,7 @@ def compare_unsupervised(
 def _source_weights(plan: Plan) -> Array:
     """Density ratios of all source rows, once for all strategies and folds."""
     X, _, sample_domain = plan.domains.stack(labelled_rows=[])
+    X = X if plan.encoder is None else clone(plan.encoder).fit(X).transform(X)
     prepared = TablePreprocessor().fit_transform(X)
     source = sample_domain > 0
     return importance_weights(prepared[source], prepared[~source], random_state=plan.random_state)
