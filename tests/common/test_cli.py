@@ -380,7 +380,7 @@ def test_photos_from_the_command_line(photos, monkeypatch):
     result = run_here("predict run phone -o new.csv")
     assert result.exit_code == 0, result.output
     table = pd.read_csv(photos / "new.csv")
-    assert table.columns.tolist() == ["file", "prediction", "probability_dark", "probability_light"]
+    assert table.columns.tolist() == ["file", "prediction", "probability_dark", "probability_light", "label"]
     assert len(table) == 24
     result = run_here("export run --format onnx -o m.onnx")
     assert result.exit_code == 2

@@ -20,7 +20,7 @@ from sterna import io
 from sterna.align import CORAL
 from sterna.domains import TablePreprocessor
 
-STRATEGIES = sterna.all_strategies()
+STRATEGIES = sterna.all_strategies(deep=False)
 
 
 def instances():

@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sterna
 
-STRATEGIES = sterna.all_strategies()
+STRATEGIES = sterna.all_strategies(deep=False)
 
 
 def instances():

@@ -26,10 +26,10 @@ def quick_compare(monkeypatch):
     """`sterna.compare` with what a call leaves open decided in favour of speed; what it asks for is kept."""
     compare = sterna.compare
 
-    def quick(domains, **options):
+    def quick(domains, *more, **options):
         small = {"strategies": ["CORAL"], "estimator": "linear", "n_repeats": 1}
         options |= {name: value for name, value in small.items() if options.get(name) is None}
-        return compare(domains, **options | {"n_jobs": 1})
+        return compare(domains, *more, **options | {"n_jobs": 1})
 
     monkeypatch.setattr(sterna, "compare", quick, raising=False)
 

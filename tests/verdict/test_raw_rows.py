@@ -201,7 +201,7 @@ def test_predict_a_folder(tmp_path):
                 image.fromarray(pixels).save(tmp_path / domain / name / f"{i}.png")
     model = fit_strategy(sterna.Domains.from_files([tmp_path / "a"], tmp_path / "b", None), "Pooled", encoder=Mean())
     table = predict_file(model, tmp_path / "b")
-    assert table.columns.tolist() == ["file", "prediction", "probability_dark", "probability_light"]
+    assert table.columns.tolist() == ["file", "prediction", "probability_dark", "probability_light", "label"]
     assert table["file"].tolist() == sorted(str(path) for path in (tmp_path / "b").rglob("*.png"))
     assert table["prediction"].tolist() == [Path(path).parent.name for path in table["file"]]
 

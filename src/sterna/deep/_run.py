@@ -88,9 +88,10 @@ def fitted(module: TransferModule, pools: Pools, held_out: Pool | None) -> dict[
                 loader = TrainingLoader(pools, held_out, options)
                 module.train()  # Lightning leaves modes as they are
                 trainer.fit(module, datamodule=loader, ckpt_path=resume, weights_only=True)
-        best: Any = next((c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
-        if best is not None and getattr(best, "best_model_path", ""):
-            _load(module, Path(best.best_model_path))
+        callbacks: list[Any] = trainer.checkpoint_callbacks
+        best = next((callback.best_model_path for callback in callbacks if callback.monitor), None)
+        if best:
+            _load(module, Path(best))
     module.cpu()
     return {"stopped_early": len(module.history) < options.max_epochs} if options.patience else {}
 

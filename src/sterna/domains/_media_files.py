@@ -82,7 +82,7 @@ def _clip_fault(path: Path) -> str | None:
     if not start.startswith(signature) or (signature == b"RIFF" and start[8:12] != b"WAVE"):
         return f"its first bytes are not those of a {path.suffix[1:]} file"
     try:
-        import soundfile  # type: ignore[import-untyped]
+        import soundfile
     except (ModuleNotFoundError, OSError):
         return None  # OSError: the package is there, its system library is not
     try:

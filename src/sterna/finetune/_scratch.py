@@ -15,6 +15,8 @@ from sterna.finetune._finetune import FineTune
 class FromScratch(FineTune):
     """Train the same network from random weights: what the labels give without any transfer.
 
+    The control of its family; not a strategy to hand over, unless the target has many labels.
+
     Parameters
     ----------
     backbone, weights, task, training, random_state

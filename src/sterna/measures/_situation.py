@@ -106,7 +106,7 @@ def allowed_strategies(domains: Domains) -> dict[str, str | None]:
     from sterna.discovery import all_strategies
 
     space = situation(domains).label_space
-    return {name: reason_against(strategy, domains, space) for name, strategy in all_strategies().items()}
+    return {name: reason_against(strategy, domains, space) for name, strategy in all_strategies(deep=False).items()}
 
 
 def reason_against(strategy: Any, domains: Domains, label_space: str) -> str | None:
@@ -143,6 +143,6 @@ def suited_strategies(allowed: dict[str, str | None], kinds: Iterable[str]) -> d
     """For each of these kinds of shift the allowed strategies that assume it; a kind without any is left out."""
     from sterna.discovery import all_strategies
 
-    assumes = {name: strategy.assumes for name, strategy in all_strategies().items() if allowed.get(name, "") is None}
+    assumes = {name: strategy.assumes for name, strategy in all_strategies(deep=False).items() if allowed.get(name, "") is None}
     suited = {kind: [name for name, assumed in assumes.items() if kind in assumed] for kind in kinds}
     return {kind: names for kind, names in suited.items() if names}

@@ -99,17 +99,13 @@ def predict_file(model: Any, path: str | Path, text: str | None = None) -> pd.Da
     Returns
     -------
     DataFrame of shape (n_rows, 1 or 1 + n_classes)
-        Of a folder `file`, and `label` where sub-folders say it; `prediction`, and `probability_CLASS` where the model gives probabilities.
+        Of a folder `file`; `prediction`, and `probability_CLASS` where the model gives probabilities; `label` where sub-folders say it.
     """
     path = Path(path)
     if path.is_dir():
         files, _ = media_files(path, "the rows to predict")
         X: Any = as_strings(files)
         table = pd.DataFrame({"file": X, "prediction": np.asarray(model.predict(X))})
-        classes = {str(label) for label in getattr(model, "classes_", [])}
-        labels = [file.parent.name if file.parent.name in classes else None for file in files]
-        if any(labels):
-            table["label"] = labels
     else:
         X = _rows_of_file(model, path, text)
         table = pd.DataFrame({"prediction": np.asarray(model.predict(X))})
@@ -117,6 +113,10 @@ def predict_file(model: Any, path: str | Path, text: str | None = None) -> pd.Da
         proba = model.predict_proba(X)
         for j, label in enumerate(model.classes_):
             table[f"probability_{label}"] = proba[:, j]
+    if path.is_dir():
+        classes = {str(label) for label in getattr(model, "classes_", [])}
+        labels: Any = [file.parent.name if file.parent.name in classes else None for file in files]
+        return table.assign(label=labels) if any(labels) else table
     return table
 
 
