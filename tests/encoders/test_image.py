@@ -236,6 +236,13 @@ def test_saved_with_its_pipeline_and_refuses_other_weights(pictures, tmp_path):
         sterna.load(path).predict(pictures)
 
 
+def test_a_network_of_ones_own_cannot_be_saved(pictures, cnn, tmp_path):
+    model = make_pipeline(ImageEncoder(cnn), LogisticRegression(max_iter=1000)).fit(pictures, np.arange(10) % 2)
+    with pytest.raises(ValueError, match="Sequential of your own"):
+        sterna.save(model, tmp_path / "m.skops")
+    assert not list(tmp_path.glob("*.skops"))
+
+
 def test_scikit_learns_manners(pictures, cnn, tmp_path):
     encoder = ImageEncoder(cnn, batch_size=4, cache=str(tmp_path))
     assert clone(encoder).get_params()["batch_size"] == 4

@@ -70,8 +70,8 @@ class Task:
 
     def proba(self, outputs: Tensor) -> Array:
         """Probabilities of shape (n, n_outputs)."""
-        proba = outputs.sigmoid() if self.name == "multilabel" else outputs.softmax(dim=1)
-        return proba.double().numpy()
+        outputs = outputs.double()
+        return (outputs.sigmoid() if self.name == "multilabel" else outputs.softmax(dim=1)).numpy()
 
     def decode(self, outputs: Tensor) -> Array:
         """Predictions in the labels' own type."""

@@ -45,7 +45,7 @@ def find_encoder(encoder: Any, domains: Domains, weights: Any = None) -> Any:
             raise ValueError("weights belong to a backbone's name, but an encoder was given; give the weights to the encoder")
         return clone(encoder)
     chosen = getattr(importlib.import_module("sterna.encoders"), _ENCODERS[domains.kind])
-    options = {"weights": weights} if weights is not None else {}
+    options = {"weights": str(weights)} if weights is not None else {}
     return chosen(**options) if encoder is None else chosen(encoder, **options)
 
 

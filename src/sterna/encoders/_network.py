@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,18 @@ class NetworkEncoder(Encoder):
                 out[rows] = features
                 done(len(rows))
         return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self.backbone, "state_dict"):
+            raise ValueError(
+                f"the backbone is a {type(self.backbone).__name__} of your own, which a model file cannot hold; name the backbone and "
+                "give weights=FILE, or save the model of the features alone"
+            )
+        return super().__getstate__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # copies and worker processes do take a network along
+        return copyreg.__newobj__, (type(self),), super().__getstate__()  # type: ignore[attr-defined]
 
     def _batches(self, items: Any) -> list[list[int]]:
         """Numbers of the rows of each batch."""
