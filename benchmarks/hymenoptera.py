@@ -97,7 +97,8 @@ def main():
     )
     print("\n".join(lines))
     RESULTS.mkdir(exist_ok=True)
-    heading = f"# Ants and bees\n\n`benchmarks/hymenoptera.py`, {arguments.epochs} epochs, one thread each; intervals over {arguments.seeds} seeds.\n\n"
+    about = f"`benchmarks/hymenoptera.py`, {arguments.epochs} epochs, one thread each; intervals over {arguments.seeds} seeds."
+    heading = f"# Ants and bees\n\n{about}\n\n"
     (RESULTS / "hymenoptera.md").write_text(heading + "\n".join(lines) + "\n")
 
 

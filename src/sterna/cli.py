@@ -423,9 +423,13 @@ def _show_comparison(comparison: sterna.Comparison, out: Path) -> None:
         gaps += [spelled_gap(entry["adaptation_difference"], metric), entry["adaptation"] or ""]
         table.add_row(entry["name"], amount(entry["mean"], metric), *gaps)
     console.print(table)
-    skipped = [f"{entry['name']} ({entry['reason']})" for entry in summary["strategies"] if entry["reason"] is not None]
+    skipped: dict[str, list[str]] = {}
+    for entry in summary["strategies"]:
+        if entry["reason"] is not None:
+            skipped.setdefault(entry["reason"], []).append(entry["name"])
     if skipped:
-        console.print(f"left out: {escape('; '.join(skipped))}", soft_wrap=True)
+        told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in skipped.items())
+        console.print(f"left out: {escape(told)}", soft_wrap=True)
     colours = {"helps": "green", "hurts": "red"}
     for title, verdict in (("does the source help?", comparison.verdict), ("does adapting help?", comparison.adaptation)):
         colour = colours.get(verdict.word, "yellow")

@@ -18,7 +18,7 @@ def read_clip(item: Any, rate: int) -> Array:
     Parameters
     ----------
     item : path, array, or tuple of array and its rate
-        Arrays of whole numbers are 16-bit samples; several channels of a file are averaged.
+        Whole numbers are scaled by the range of their type; several channels of a file are averaged.
     rate : int
         Samples a second; plain arrays are taken to have it.
 
@@ -30,7 +30,7 @@ def read_clip(item: Any, rate: int) -> Array:
         item = _read_file(Path(item))
     clip, own = item if isinstance(item, tuple) else (item, rate)
     clip = np.asarray(clip)
-    clip = (clip / 32768 if clip.dtype.kind == "i" else clip).astype(np.float32)
+    clip = (clip / (np.iinfo(clip.dtype).max + 1) if clip.dtype.kind == "i" else clip).astype(np.float32)
     if own != rate:
         common = gcd(int(own), int(rate))
         clip = resample_poly(clip, rate // common, int(own) // common).astype(np.float32)

@@ -53,7 +53,9 @@ def fit_strategy(
     """
     chosen = strategy_for(strategy, domains)
     if getattr(chosen, "takes_raw", False):
-        given = {name: value for name, value in (("backbone", encoder), ("weights", weights and str(weights))) if value is not None}
+        given = {
+            name: value for name, value in (("backbone", encoder), ("weights", weights and str(weights))) if value is not None
+        }
         chosen.set_params(**given)
         if hasattr(chosen, "training_options"):
             chosen.set_params(training=chosen.training_options())
