@@ -321,6 +321,23 @@ def test_early_stopping_watches_rows_that_training_does_not_see(cnn, data):
         quick(cnn, patience=2).fit(X, y)
 
 
+def test_probabilities_are_calibrated_on_rows_that_training_does_not_see(cnn, data):
+    """The temperature has the least log loss of a grid, on the rows that scikit-learn's split holds out."""
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import train_test_split
+
+    X, y = data
+    model = quick(cnn, 8, validation_fraction=0.4, learning_rate=0.05).set_params(backbone_rate=1.0).fit(X, y)
+    _, held = train_test_split(np.arange(len(y)), test_size=0.4, random_state=model.seed_, stratify=y)
+    own = log_loss(y[held], model.predict_proba(X[held]))
+    temperature, model.temperature_ = model.temperature_, 1.0
+    logits = np.log(model.predict_proba(X[held]))
+    assert temperature != 1.0
+    for other in np.geomspace(0.06, 16, 40):
+        proba = np.exp(logits / other) / np.exp(logits / other).sum(axis=1, keepdims=True)
+        assert own <= log_loss(y[held], proba) + 1e-6
+
+
 def test_joint_and_apart_mean_different_batch_statistics(cnn):
     """With both domains in one pass the statistics are those of the mixture, checked against batch normalisation by hand."""
     from sterna.deep import Network, Part

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, ClassifierTags, RegressorTags
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
@@ -149,6 +150,8 @@ class DeepEstimator(BaseEstimator):
         summary = fitted(module, pools, held_out)
         self.after_fit(module, data)
         self.network_, self.history_ = module.network.eval(), module.history
+        if held_out is not None and self.task_.name == "classification":
+            self.temperature_ = self._calibrated(held_out)
         self.health_ |= {"epochs": len(module.history)} | {f"loss_{k}": v for k, v in module.history[-1].items()} | summary
 
     def _prepare(self, data: DomainData, drawn: tuple[str, ...]) -> tuple[TransferModule, Pools, Pool | None]:
@@ -164,6 +167,17 @@ class DeepEstimator(BaseEstimator):
         network = Network(backbone, self.make_head(backbone.n_features, self.task_.n_outputs))
         module = TransferModule(network, self, self.task_)
         return module, Pools(pools, backbone, find_augmentation(options.augment, backbone), self.seed_), held_out
+
+    def _calibrated(self, held_out: Pool) -> float:
+        """The temperature that gives the least log loss on rows that training did not see (Guo et al. 2017)."""
+        y = held_out.y
+        assert y is not None
+        outputs = predicted(self.network_, held_out.items, self.training_options()).double()
+
+        def loss(log_temperature: float) -> float:
+            return float(torch.nn.functional.cross_entropy(outputs / np.exp(log_temperature), y))
+
+        return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
     def _hold_out(self, rows: dict[str, Any], drawn: tuple[str, ...], fraction: float) -> tuple[dict[str, Any], Pool]:
         """Put aside some labelled training rows: of the target where they are drawn from, else of the source."""

@@ -66,7 +66,8 @@ class Training(BaseEstimator):
     precision : str, default="32-true"
         As Lightning names it: "bf16-mixed", "16-mixed" ...
     validation_fraction : float, default=0.0
-        The share of the labelled training rows that is held out to watch the loss, for early stopping and calibration.
+        The share of the labelled training rows that is held out to watch the loss, for early stopping, and to calibrate the
+        probabilities of classes by a temperature.
     patience : int, default=None
         Stop when the held-out loss has not fallen for so many epochs, and go back to the best. Needs `validation_fraction`.
     accelerator, devices, strategy, num_nodes
