@@ -36,7 +36,9 @@ def features():
 
 
 def judged(name, X, y, sample_domain, X_test, y_test):
-    model = sterna.make_pipeline(StandardScaler(), sterna.all_strategies(deep=False)[name](LogisticRegression(max_iter=2000)))
+    cls = sterna.all_strategies(deep=False)[name]
+    strategy = cls(estimator=LogisticRegression(max_iter=2000)) if "estimator" in cls().get_params(deep=False) else cls()
+    model = sterna.make_pipeline(StandardScaler(), strategy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.fit(X, y, sample_domain=sample_domain).predict(X_test) == y_test
