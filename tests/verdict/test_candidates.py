@@ -180,3 +180,26 @@ def test_everything_random_is_seeded_but_for_what_has_its_own_seed():
 def test_strategies_of_one_domain_get_a_preprocessing_of_that_domain():
     for name, cls in sterna.all_strategies("baselines").items():
         assert assemble(cls(), LogisticRegression(), "dense", 0)[0].fit_on == cls.trains_on, name
+
+
+def test_a_network_takes_the_encoders_backbone_unless_it_names_its_own():
+    from types import SimpleNamespace
+
+    from sklearn.base import BaseEstimator
+
+    from sterna.verdict._candidates import with_backbone
+
+    class Network(BaseEstimator):
+        takes_raw = True
+
+        def __init__(self, backbone="default", weights=None):
+            self.backbone = backbone
+            self.weights = weights
+
+    encoder = SimpleNamespace(backbone="resnet18", weights="w.pt")
+    plain, own = Network(), Network("mine")
+    assert with_backbone(plain, encoder).get_params() == {"backbone": "resnet18", "weights": "w.pt"}
+    assert plain.backbone == "default"
+    assert with_backbone(own, encoder) is own
+    assert with_backbone(plain, None) is plain
+    assert with_backbone(LogisticRegression(), encoder).get_params() == LogisticRegression().get_params()

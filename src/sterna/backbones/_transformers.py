@@ -74,6 +74,7 @@ def load_transformer(name: str, weights: Any, pretrained: bool, image_size: int 
     Backbone
     """
     transformers = require("transformers", "text")
+    transformers.utils.logging.disable_progress_bar()
     try:
         config = transformers.AutoConfig.from_pretrained(name)
         own = pretrained and weights is None

@@ -147,7 +147,7 @@ def select_strategies(
             strategies[name] = strategy
         else:
             skipped[name] = reason
-    if domains.origin or domains.kind in NOUNS:
+    if chosen is None and (domains.origin or domains.kind in NOUNS):
         skipped |= {name: UNNAMED for name in deep_strategies(installed=True) if name not in strategies and name not in skipped}
     return strategies, skipped
 
@@ -221,6 +221,15 @@ def _label_space(domains: Domains) -> str:
 
 def _takes_raw(strategy: Any) -> bool:
     return bool(getattr(strategy, "takes_raw", False))
+
+
+def with_backbone(strategy: Any, encoder: Any) -> Any:
+    """A strategy that trains a network, with the encoder's backbone and weights where it names none of its own."""
+    if not getattr(strategy, "takes_raw", False) or getattr(encoder, "backbone", None) is None:
+        return strategy
+    if strategy.weights is not None or strategy.backbone != type(strategy)().backbone:
+        return strategy
+    return clone(strategy).set_params(backbone=encoder.backbone, weights=encoder.weights)
 
 
 def _own_base(strategy: Any) -> Any:

@@ -16,7 +16,7 @@ from sterna.domains import Domains
 from sterna.domains._encoding import describe_encoder, encode_all, find_encoder, learns_from_data
 from sterna.pipeline import TransferPipeline
 from sterna.verdict._analysis import CONTROL, MIN_SPLITS, Analysis, analyse
-from sterna.verdict._candidates import base_estimator, select_strategies
+from sterna.verdict._candidates import base_estimator, select_strategies, with_backbone
 from sterna.verdict._cells import CHOICE, Cell, Plan, fit_all, run_cell
 from sterna.verdict._comparison import Comparison
 from sterna.verdict._metrics import Metric, find_metric
@@ -146,6 +146,7 @@ def compare(
     base, base_reason = base_estimator(estimator, domains, random_state)
     _check_probabilities(chosen_metric, base)
     instances, skipped = select_strategies(strategies, domains, base)
+    instances = {name: with_backbone(strategy, found) for name, strategy in instances.items()}
     options = _options(strategies, metric, label_budgets, n_splits, n_repeats, confidence, random_state)
     config = {
         "options": options | {"estimator": str(base), "strategies": {name: repr(s) for name, s in instances.items()}},
