@@ -148,7 +148,9 @@ def test_without_labels_raw_strategies_are_ranked_too(quick):
 def test_deep_strategies_are_listed_as_left_out_unless_named(raw, quick):
     from sterna.discovery import deep_strategies
 
-    left_out = {e["name"]: e for e in quick(raw, encoder=Letters()).summary["strategies"] if e["reason"]}
+    assert not any(e["reason"] for e in quick(raw, encoder=Letters(), strategies=["CORAL"]).summary["strategies"])
+    summary = quick(raw, encoder=Letters(), strategies=None, n_repeats=1, n_splits=2).summary
+    left_out = {e["name"]: e for e in summary["strategies"] if e["reason"]}
     for name, family in deep_strategies(installed=True).items():
         assert left_out[name]["reason"] == "trains a network; name it to have it compared"
         assert left_out[name]["family"] == family
