@@ -264,13 +264,12 @@ def export(
             raise ValueError(f"--format is {form!r}; allowed is onnx")
         _refuse_existing(out, overwrite)
         loaded = sterna.load(model)
-        network = loaded[-1] if hasattr(loaded, "steps") and len(loaded.steps) == 1 else loaded
-        if not hasattr(network, "export"):
+        if not hasattr(loaded, "export"):
             raise ValueError(
                 f"{model} holds a {_model_name(loaded)}, which cannot be exported; only strategies that train a network can, for "
                 "instance FineTune"
             )
-        console.print(f"exported: {network.export(out)}", soft_wrap=True)
+        console.print(f"exported: {loaded.export(out)}", soft_wrap=True)
 
 
 @app.command("list")

@@ -158,8 +158,7 @@ class StepSampler(Sampler[tuple[int, dict[str, Array]]]):
         n, n_steps = self.sizes[name], len(self)
         full = max(self.sizes.values())
         rng = np.random.default_rng([self.seed, self.epoch, _NAMES.index(name)])
-        rounds = -(-full // n) if n < full else 1
-        order = np.concatenate([rng.permutation(n) for _ in range(max(rounds, 1))])[:full]
+        order = np.concatenate([rng.permutation(n) for _ in range(-(-full // n))])[:full]
         cuts = np.arange(1, n_steps) * self.batch_size
         steps = np.split(order, cuts)
         return [_divisible(rows, self.world) for rows in steps]

@@ -35,7 +35,7 @@ class Exported(nn.Module):
         self.network = model.network_
         self.task = model.task_
         self.temperature = model.temperature_
-        self.names = list(example(model)[0])
+        self.names = list(example(model))
         backbone = model.network_.backbone
         self.is_image = backbone.modality == "image"
         if self.is_image:
@@ -53,14 +53,14 @@ class Exported(nn.Module):
         return outputs.sigmoid() if self.task.name == "multilabel" else outputs.softmax(dim=1)
 
 
-def example(model: DeepEstimator, n: int = 3) -> tuple[dict[str, Tensor], Any]:
-    """Inputs of the file by name, and the raw rows that they are of, made from noise."""
+def example(model: DeepEstimator, n: int = 3) -> dict[str, Tensor]:
+    """Inputs of the file by name, made from noise."""
     backbone = model.network_.backbone
     rng = np.random.default_rng(0)
     if backbone.modality == "image":
         size = backbone.image_size or 32
         pixels = rng.random((n, backbone.in_channels, size, size), dtype=np.float32)
-        return {"pixels": torch.as_tensor(pixels)}, None
+        return {"pixels": torch.as_tensor(pixels)}
     if backbone.modality == "text":
         rows: Any = np.array(["a small example", "another one that is longer", "third"][:n], dtype=object)
     elif backbone.modality == "audio":
@@ -68,7 +68,7 @@ def example(model: DeepEstimator, n: int = 3) -> tuple[dict[str, Tensor], Any]:
     else:
         rows = rng.normal(size=(n, backbone.n_inputs)).astype(np.float32)
     prepared = backbone.prepare(rows)
-    return (prepared if isinstance(prepared, dict) else {"inputs": prepared}), rows
+    return prepared if isinstance(prepared, dict) else {"inputs": prepared}
 
 
 def export_onnx(model: DeepEstimator, path: Path) -> Path:
@@ -99,7 +99,7 @@ def export_onnx(model: DeepEstimator, path: Path) -> Path:
         raise ValueError(f"{path} does not end in .onnx; change its name")
     _require()
     exported = Exported(model).eval()
-    inputs, _ = example(model)
+    inputs = example(model)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
         _write(exported, inputs, draft)
@@ -124,9 +124,8 @@ def _require() -> None:
 
 def _write(exported: Exported, inputs: dict[str, Tensor], draft: Path) -> None:
     rows = torch.export.Dim("rows", min=1, max=1 << 20)
-    shapes = tuple(
-        {0: rows} if value.ndim < 2 or name == "pixels" else _free(value, rows, name) for name, value in inputs.items()
-    )
+    tokens = torch.export.Dim("tokens", min=2, max=1 << 14)
+    shapes = tuple({0: rows, 1: tokens} if value.dtype == torch.int64 else {0: rows} for value in inputs.values())
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
@@ -144,11 +143,6 @@ def _write(exported: Exported, inputs: dict[str, Tensor], draft: Path) -> None:
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ValueError(f"the network cannot be written as ONNX ({type(error).__name__}: {reason[:200]})") from error
-
-
-def _free(value: Tensor, rows: Any, name: str) -> dict[int, Any]:
-    tokens = torch.export.Dim("tokens", min=2, max=1 << 14)
-    return {0: rows, 1: tokens} if value.dtype == torch.int64 else {0: rows}
 
 
 def _describe(draft: Path, model: DeepEstimator) -> None:

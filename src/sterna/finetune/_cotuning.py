@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from sterna.deep import Batch, Training, TransferModule
 from sterna.domains._stack import DomainData
-from sterna.finetune._finetune import FineTune, labelled
+from sterna.finetune._finetune import FineTune, labelled, training_rows
 from sterna.finetune._outputs import source_head_of, source_outputs
 
 
@@ -68,7 +68,7 @@ class CoTuning(FineTune):
     def before_fit(self, module: TransferModule, data: DomainData) -> None:
         """Learn the relation of the classes, and let the source head train along."""
         head = source_head_of(module, "CoTuning")
-        X, y = (data.X_target_labelled, data.y_target) if data.n_target_labelled else (data.X_source, data.y_source)
+        X, y = training_rows(data)
         proba = source_outputs(module.network.backbone, head, X).softmax(dim=1)
         self._relation = class_means(proba, self.task_.encode(y), self.task_.n_outputs)
         module.extra["source_head"] = head

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from sterna.backbones import freeze
 from sterna.deep import Batch, Network, Training, TransferModule
 from sterna.domains._stack import DomainData
-from sterna.finetune._finetune import FineTune, labelled
+from sterna.finetune._finetune import FineTune, labelled, training_rows
+from sterna.finetune._l2sp import squared_norm
 from sterna.finetune._outputs import prepared_batches
 
 
@@ -91,7 +92,7 @@ class DELTA(FineTune):
         self._weights: list[Tensor] | None = self._channel_weights(module, data) if self.attention else None
 
     def _channel_weights(self, module: TransferModule, data: DomainData) -> list[Tensor]:
-        X, y = (data.X_target_labelled, data.y_target) if data.n_target_labelled else (data.X_source, data.y_source)
+        X, y = training_rows(data)
         codes = self.task_.encode(y)
         network = Network(self._start, nn.Identity())
         totals: list[Tensor] = []
@@ -115,7 +116,7 @@ class DELTA(FineTune):
             start(part.x)
         weights: list[Any] = self._weights or [None] * len(now)
         changes = [_change(a, b, w) for a, b, w in zip(now, before, weights, strict=True)]
-        norm = torch.stack([(p**2).sum() for p in module.network.head.parameters()]).sum()
+        norm = squared_norm(module.network.head)
         return {
             "task": module.task_loss(outputs, part),
             "behaviour": self.behaviour_weight * torch.stack(changes).sum(),

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sterna.deep._inputs import as_labels, as_rows, is_dataset, unpack_dataset
 from sterna.domains._stack import Array, take_apart
+from sterna.finetune._finetune import training_rows
 
 
 def _head_has(method: str) -> Any:
@@ -104,7 +105,7 @@ class FeatureExtraction(BaseEstimator):
         items, y, sample_domain = unpack_dataset(X, y, sample_domain) if is_dataset(X) else (as_rows(X), y, sample_domain)
         codes = np.full(len(items), -1) if sample_domain is None else sample_domain
         data = take_apart(items, as_labels(y, len(items)), codes)
-        rows, labels = (data.X_target_labelled, data.y_target) if data.n_target_labelled else (data.X_source, data.y_source)
+        rows, labels = training_rows(data)
         self.encoder_ = clone(self.encoder) if self.encoder is not None else default_encoder(self.backbone, self.weights)
         self.head_ = self._make_head(labels)
         self.head_.fit(self.encoder_.fit_transform(rows), labels)

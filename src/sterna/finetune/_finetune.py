@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sterna.deep import Batch, DeepEstimator, Training, TransferModule
 from sterna.deep._data import Part
+from sterna.domains._stack import Array, DomainData
 
 
 class FineTune(DeepEstimator):
@@ -113,6 +114,11 @@ def labelled(batch: Batch) -> Part:
     part = batch.target if batch.target is not None else batch.source
     assert part is not None
     return part
+
+
+def training_rows(data: DomainData) -> tuple[Any, Array]:
+    """The labelled rows that are trained on, and their labels: of the target, or of the source where the target has none."""
+    return (data.X_target_labelled, data.y_target) if data.n_target_labelled else (data.X_source, data.y_source)
 
 
 def stage_groups(module: TransferModule, backbone_rate: float, layer_decay: float) -> list[dict[str, Any]]:

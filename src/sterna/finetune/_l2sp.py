@@ -77,7 +77,7 @@ class L2SP(FineTune):
         """The task, the distance from the start and the norm of the head."""
         part = labelled(batch)
         distance = squared_distance(list(module.network.backbone.parameters()), self._start)
-        norm = torch.stack([(p**2).sum() for p in module.network.head.parameters()]).sum()
+        norm = squared_norm(module.network.head)
         return {
             "task": module.task_loss(module(part.x), part),
             "start": self.start_weight / 2 * distance,
@@ -90,6 +90,11 @@ class L2SP(FineTune):
             distance = squared_distance(list(module.network.backbone.parameters()), self._start)
         self.health_["distance_from_start"] = float(distance) ** 0.5
         del self._start
+
+
+def squared_norm(module: torch.nn.Module) -> Tensor:
+    """||w||^2 over all parameters of a module."""
+    return torch.stack([(p**2).sum() for p in module.parameters()]).sum()
 
 
 def squared_distance(parameters: list[torch.nn.Parameter], start: list[Tensor]) -> Tensor:

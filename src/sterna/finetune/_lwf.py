@@ -12,7 +12,7 @@ from torch.nn import functional
 from sterna.deep import Batch, Training, TransferModule
 from sterna.deep._data import Part
 from sterna.domains._stack import DomainData
-from sterna.finetune._finetune import FineTune, labelled
+from sterna.finetune._finetune import FineTune, labelled, training_rows
 from sterna.finetune._outputs import source_head_of, source_outputs
 
 
@@ -77,7 +77,7 @@ class LwF(FineTune):
         if module.training_options.augment or module.training_options.mix or module.training_options.validation_fraction:
             raise ValueError("LwF keeps the answers for the rows as they are; leave augment, mix and validation_fraction out")
         head = source_head_of(module, "LwF")
-        X = data.X_target_labelled if data.n_target_labelled else data.X_source
+        X, _ = training_rows(data)
         self._old = source_outputs(module.network.backbone, head, X)
         module.extra["source_head"] = head
 

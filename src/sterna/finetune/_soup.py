@@ -16,7 +16,7 @@ from sterna.deep import Training
 from sterna.deep._data import Pool
 from sterna.deep._run import predicted
 from sterna.domains._stack import DomainData
-from sterna.finetune._finetune import FineTune
+from sterna.finetune._finetune import FineTune, training_rows
 
 
 class ModelSoup(FineTune):
@@ -83,7 +83,7 @@ class ModelSoup(FineTune):
         self.held_out = held_out
 
     def _fit_data(self, data: DomainData) -> None:
-        X, y = (data.X_target_labelled, data.y_target) if data.n_target_labelled else (data.X_source, data.y_source)
+        X, y = training_rows(data)
         stratify = y if y.dtype.kind != "f" and self.held_out * len(y) >= len(set(y.tolist())) else None
         train, held = train_test_split(range(len(y)), test_size=self.held_out, random_state=self.seed_, stratify=stratify)
         models = [self._run(i, X[train], y[train]) for i in range(len(self.rates))]

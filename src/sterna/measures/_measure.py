@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from sterna.discovery import all_strategies
 from sterna.domains import Domains
 from sterna.domains._encoding import encode_all, find_encoder
 from sterna.domains._stack import rows_of, vstack
@@ -25,7 +24,7 @@ from sterna.measures._mmd import MMD, mmd
 from sterna.measures._overlap import Overlap
 from sterna.measures._sample import Sample, draw
 from sterna.measures._sentences import auc_text, number_text, p_text, sentences, share_text
-from sterna.measures._situation import Situation, reason_against, situation
+from sterna.measures._situation import Situation, allowed_strategies, situation, suited_strategies
 
 MAX_DRIFT_ROWS = 5000
 MAX_SOURCES = 6
@@ -186,9 +185,8 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
         np.concatenate([names, np.repeat(np.array([domains.target.name], dtype=object), sample.X_target.shape[0])]),
         rng.randint(2**31 - 1),
     )
-    strategies = all_strategies(deep=False)
     about = situation_of(domains)
-    allowed = {name: reason_against(cls, domains, about.label_space) for name, cls in strategies.items()}
+    allowed = allowed_strategies(domains)
     return Measurement(
         situation=about,
         classifier_auc=found.auc,
@@ -201,7 +199,7 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
         kind=named,
         sentences=words + _by_source(domains, sample, rng),
         strategies=allowed,
-        suited=_suited(strategies, allowed, named),
+        suited=suited_strategies(allowed, named),
     )
 
 
@@ -223,14 +221,6 @@ def situation_of(domains: Domains) -> Situation:
     columns = f"the same {n_columns} feature {'column' if n_columns == 1 else 'columns'}"
     own = f"{domains.rows_are}, as {n_columns} features," if domains.origin else domains.rows_are
     return replace(about, sentence=about.sentence.replace(columns, own))
-
-
-def _suited(strategies: dict[str, Any], allowed: dict[str, str | None], named: list[str]) -> dict[str, list[str]]:
-    """For each kind of shift the allowed strategies that assume it, networks aside: they are not imported to be listed."""
-    suited = {
-        kind: [name for name, cls in strategies.items() if allowed[name] is None and kind in cls.assumes] for kind in named
-    }
-    return {kind: names for kind, names in suited.items() if names}
 
 
 def _as_features(domains: Domains, encoder: Any) -> Domains:
