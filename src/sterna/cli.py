@@ -41,6 +41,9 @@ def main(
     ] = False,
 ) -> None:
     """Transfer learning with an honest verdict: which strategy helps on your target, proved against no transfer at all."""
+    from sterna.verdict._run import transport_with_numpy_only
+
+    transport_with_numpy_only()
 
 
 Sources = Annotated[

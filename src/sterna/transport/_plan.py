@@ -27,7 +27,7 @@ _TOLERANCE = 1e-4  # of the target marginal: the l2 norm of its error over its o
 class Plan:
     """A transport plan of shape (n_source, n_target), the l1 error of its target marginal, and whether the solver converged.
 
-    Exact plans also hold the dual variables of both marginals.
+    Exact and entropic plans also hold the dual variables of both marginals.
     """
 
     coupling: Array
@@ -69,7 +69,12 @@ def clipped_kernel(cost: Array, regularization: float) -> Array:
     return np.exp(-np.minimum((cost - cost.min(axis=0)) / regularization, _CLIP))
 
 
-def entropic_plan(cost: Array, regularization: float, source: Array | None = None) -> Plan:
+def entropic_plan(
+    cost: Array,
+    regularization: float,
+    source: Array | None = None,
+    potentials: tuple[Array, Array] | None = None,
+) -> Plan:
     """Minimise <G, cost> + regularization * sum G log G over plans with uniform marginals.
 
     Parameters
@@ -78,10 +83,13 @@ def entropic_plan(cost: Array, regularization: float, source: Array | None = Non
     regularization : float
     source : ndarray of shape (n_source,), default=None
         Another marginal of the source, positive, with sum 1.
+    potentials : (ndarray of shape (n_source,), ndarray of shape (n_target,)), default=None
+        Dual variables of a similar problem to start from.
 
     Returns
     -------
     Plan
+        With its own potentials.
     """
     import ot  # here, since it imports every array library that is installed
 
@@ -89,8 +97,14 @@ def entropic_plan(cost: Array, regularization: float, source: Array | None = Non
     source = np.full(n_source, 1 / n_source) if source is None else source
     target = np.full(n_target, 1 / n_target)
     # Adding a constant to a row or a column changes no plan; with a zero in each, rows far from all others don't underflow.
-    scaled = (cost - cost.min(axis=1, keepdims=True)) / regularization
-    scaled -= scaled.min(axis=0)
+    rows = cost.min(axis=1) / regularization
+    scaled = cost / regularization - rows[:, None]
+    columns = scaled.min(axis=0)
+    scaled -= columns
+    start = None
+    if potentials is not None:
+        log_u, log_v = potentials[0] / regularization - rows, potentials[1] / regularization - columns
+        start = log_u - log_u.max(), log_v + log_u.max()
     method = "sinkhorn_log"
     if regularization >= _KERNEL_FROM:
         method = "sinkhorn"
@@ -98,10 +112,12 @@ def entropic_plan(cost: Array, regularization: float, source: Array | None = Non
     stop = _TOLERANCE * np.linalg.norm(target)
     with np.errstate(over="ignore"):  # the log-domain solver also reports exp of its potentials
         coupling, log = ot.sinkhorn(
-            source, target, scaled, 1.0, method=method, numItermax=_ITERATIONS, stopThr=stop, log=True, warn=False
+            source, target, scaled, 1.0, method=method, numItermax=_ITERATIONS, stopThr=stop, log=True, warn=False, warmstart=start
         )
     error = float(np.abs(coupling.sum(axis=0) - target).sum())
-    return Plan(coupling, error, bool(log["err"][-1] < stop))
+    log_u, log_v = (np.log(np.maximum(log[name], np.finfo(float).tiny)) for name in "uv")
+    potentials = regularization * (log_u + rows), regularization * (log_v + columns)
+    return Plan(coupling, error, bool(log["err"][-1] < stop), potentials)
 
 
 def class_regularised_plan(cost: Array, codes: Array, regularization: float, class_regularization: float) -> Plan:
@@ -125,7 +141,7 @@ def class_regularised_plan(cost: Array, codes: Array, regularization: float, cla
     shares = class_shares(plan.coupling, codes)  # (n_classes, n_target)
     for _ in range(_OUTER_ITERATIONS - 1):
         slope = 0.5 * (shares + _OFFSET) ** -0.5  # of the penalty, (n_classes, n_target)
-        plan = entropic_plan(cost + class_regularization * slope[codes], regularization)
+        plan = entropic_plan(cost + class_regularization * slope[codes], regularization, potentials=plan.potentials)
         before, shares = shares, class_shares(plan.coupling, codes)
         if np.abs(shares - before).sum(axis=0).mean() < 0.01:
             break

@@ -75,7 +75,7 @@ def group_lasso_plan(cost: Array, codes: Array, regularization: float, class_reg
     coupling, value, settled = plan.coupling, objective(plan.coupling), False
     for _ in range(_STEPS):
         slope = coupling / np.maximum(norms(coupling), np.finfo(float).tiny)[codes]
-        plan = entropic_plan(cost + weight * slope, regularization)
+        plan = entropic_plan(cost + weight * slope, regularization, potentials=plan.potentials)
         coupling, before = _step(objective, coupling, plan.coupling, value), value
         value = objective(coupling)
         settled = before - value <= _RELATIVE * abs(before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,6 +75,8 @@ def run_rounds(
     n_jobs, time_budget = execution.n_jobs, execution.time_budget
     start = time.monotonic()
     n_cells = sum(len(cells) for cells in rounds)
+    if time_budget is None:
+        rounds = [[cell for cells in rounds for cell in cells]]  # no process waits for the others at the end of a split
     with _bar(execution.progress, n_cells) as advance, Parallel(n_jobs=n_jobs, return_as="generator_unordered") as parallel:
         for number, cells in enumerate(rounds):
             spent = time.monotonic() - start
@@ -92,7 +96,19 @@ def run_rounds(
 
 
 def _keyed(work: Callable[[Any], dict[str, Any]], cell: Any) -> tuple[str, dict[str, Any]]:
+    if multiprocessing.current_process().name != "MainProcess":
+        transport_with_numpy_only()
     return cell.key, work(cell)
+
+
+def transport_with_numpy_only() -> None:
+    """Keep POT from importing every array library that is installed, in a process that is ours.
+
+    PyTorch, JAX and TensorFlow take seconds and some 500 MB, which joblib holds for a leak: it would start a new process after
+    each transport plan.
+    """
+    for library in ("PYTORCH", "JAX", "CUPY", "TENSORFLOW"):
+        os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
 
 
 def _too_slow(cells: list[Any], store: CellStore, left: float, essential: frozenset[str], budget: float) -> dict[str, str]:
