@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import sterna
+from sterna.verdict._run import transport_with_numpy_only
 
 RESULTS = Path(__file__).parent / "results"
 N_LABELS = 30
@@ -110,6 +111,7 @@ def run(name, title, seed):
     if "several sources" in cls.needs:
         codes[: len(ys)] = 1 + np.arange(len(ys)) % 2
     start = time.time()
+    transport_with_numpy_only()
     with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         plain = sterna.make_pipeline(StandardScaler(), base).fit(Xs, ys).score(Xt[judged], yt[judged])
