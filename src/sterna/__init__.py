@@ -9,6 +9,7 @@ from sterna._version import __version__
 
 _HOMES = {
     "CollapseWarning": "sterna.base",
+    "NegativeTransferWarning": "sterna.base",
     "Domains": "sterna.domains",
     "Comparison": "sterna.verdict",
     "compare": "sterna.verdict",
@@ -25,6 +26,7 @@ __all__ = [
     "CollapseWarning",
     "Comparison",
     "Domains",
+    "NegativeTransferWarning",
     "TransferPipeline",
     "__version__",
     "all_measures",

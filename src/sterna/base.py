@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierTags, RegressorTags, clone, is_classifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
@@ -18,13 +19,22 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, has_fit_parameter, validate_data
 
-from sterna.domains._stack import Array, DomainData, domain_codes, take_apart, vstack
+from sterna.domains._arrays import in_float64, is_foreign, like, same_place, to_host
+from sterna.domains._assumptions import class_shares, contradiction, differ_in_far_rows, far_rows
+from sterna.domains._stack import Array, DomainData, domain_codes, rows_of, take_apart, vstack
 
 _LOOKED_AT = 1000  # target rows that are predicted to look for a collapse: a class of 1 % is then seen
+_SHARES_OFF = 0.05  # total variation between predicted class shares and those of the target
+_CONTRADICTED = 0.05  # of the accuracy
+_ARRAY_API = ("CORAL", "JDA", "KMM", "SubspaceAlignment", "TCA")  # for a message: those that state `array_api`
 
 
 class CollapseWarning(UserWarning):
     """A method ran but degenerated: all weight on a few rows, constant predictions. The message names the remedy."""
+
+
+class NegativeTransferWarning(UserWarning):
+    """The rows give a reason to expect less accuracy than without transfer. The message names it, and the remedy."""
 
 
 def fit_weighted(estimator: Any, X: Any, y: Array, sample_weight: Array) -> Any:
@@ -97,6 +107,8 @@ class TransferEstimator(BaseEstimator):
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
     assumes: ClassVar[tuple[str, ...]] = ()
     accepts_sparse: ClassVar[bool] = True
+    #: Whether it runs on PyTorch tensors where they lie (on a GPU) while scikit-learn's `array_api_dispatch` is on.
+    array_api: ClassVar[bool] = False
     #: Whether `compare` runs it unasked: what people try first. The others are run by name, or all with strategies="all".
     compared_by_default: ClassVar[bool] = False
     #: The rows that preprocessing may learn from: "all", "source" or "target" (its labelled rows).
@@ -127,11 +139,14 @@ class TransferEstimator(BaseEstimator):
         self.health_ = {}
         if sample_domain is None:
             X, y = validate_data(self, X, y, accept_sparse=self._sparse_formats(), y_numeric=self._is_regressor())
+            self._settle(X)
+            y = to_host(y)
             self._check_labels(y)
-            self._fit_plain(X, y)
+            self._fit_plain(X, like(y, X))
             return self
         X = validate_data(self, X, accept_sparse=self._sparse_formats())
-        data = take_apart(X, column_or_1d(y), sample_domain)
+        self._settle(X)
+        data = take_apart(in_float64(X), column_or_1d(to_host(y)), sample_domain)
         self._check_domains(data)
         self._fit_domains(data)
         return self
@@ -158,19 +173,22 @@ class TransferEstimator(BaseEstimator):
             y = np.concatenate([y, data.y_target])
         base = self._base_estimator()
         if sample_weight is None:
-            self.estimator_ = base.fit(X, y)
+            self.estimator_ = base.fit(X, like(y, X))
             return
-        weights = np.concatenate([sample_weight, np.ones(data.n_target_labelled)])
-        self.estimator_ = fit_weighted(base, X, y, weights)
+        weights = vstack([sample_weight, like(np.ones(data.n_target_labelled), X)])
+        self.estimator_ = fit_weighted(base, X, like(y, X), weights)
 
     def _look_for_collapse(self, data: DomainData) -> None:
         """Predict up to 1000 target rows, spread evenly, and warn where they get one value or few classes."""
         n = data.X_target.shape[0]
         rows = np.unique(np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(int))
-        predicted = self.estimator_.predict(self._map_target(data.X_target[rows]))
+        predicted = to_host(self.estimator_.predict(self._map_target(rows_of(data.X_target, rows))))
         known = np.concatenate([data.y_source, data.y_target]) if data.n_target_labelled else data.y_source
+        self._check_far_rows(data)
         if is_classifier(self):
             self._check_classes(predicted, known)
+            self._check_shares(data, predicted)
+            self._check_against_source(data, rows, predicted)
         elif len(rows) >= 10 and np.ptp(predicted) < 1e-9 * np.std(known):
             self._warn_collapse(f"all of {len(rows)} target rows get the prediction {np.ravel(predicted)[0]:.4g}")
 
@@ -182,6 +200,56 @@ class TransferEstimator(BaseEstimator):
         self.health_["n_classes_predicted"] = found
         if common > 1 and found < max(2, common / 2) and len(predicted) >= 10 * len(classes):
             self._warn_collapse(f"only {found} of {len(classes)} classes are predicted for {len(predicted)} target rows")
+
+    def _check_far_rows(self, data: DomainData) -> None:
+        """Warn of rows far from all others in one domain: means, covariances and distances are theirs."""
+        shares = far_rows(data)
+        if differ_in_far_rows(shares):
+            self.health_["far_rows"] = max(shares)
+            where, other = ("target", "source") if shares[1] > shares[0] else ("source", "target")
+            warnings.warn(
+                f"{max(shares):.1%} of the {where} rows lie far from all others ({min(shares):.1%} of the {other}'s), which moves means, "
+                f"covariances and distances: {type(self).__name__} may be worse than SourceOnly; leave these rows out, or clip them",
+                NegativeTransferWarning,
+                stacklevel=2,
+            )
+
+    def _check_shares(self, data: DomainData, predicted: Array) -> None:
+        """Warn where the domains differ in nothing but class shares, and the predictions have other shares."""
+        if data.n_target_labelled or "far_rows" in self.health_:
+            return
+        shares = class_shares(data)
+        if shares is None or not shares.is_label_shift:
+            return
+        found = np.mean(predicted[:, None] == shares.classes, axis=0)
+        self.health_["target_shares_by_means"] = dict(
+            zip(map(str, shares.classes.tolist()), shares.target.tolist(), strict=True)
+        )
+        if np.abs(found - shares.target).sum() / 2 > _SHARES_OFF:
+            c = int(np.abs(found - shares.target).argmax())
+            warnings.warn(
+                f"the domains seem to differ in class shares alone: class {shares.classes[c]} has {shares.source[c]:.0%} of the source rows "
+                f"and about {shares.target[c]:.0%} of the target's, but {type(self).__name__} predicts it for {found[c]:.0%}; use BBSE, "
+                "LabelShiftEM or SourceOnly",
+                NegativeTransferWarning,
+                stacklevel=2,
+            )
+
+    def _check_against_source(self, data: DomainData, rows: Array, predicted: Array) -> None:
+        """Warn where predictions contradict a model of the source on rows where that one can be trusted."""
+        if data.n_target_labelled:  # they may well say otherwise
+            return
+        cost = contradiction(self._base_estimator(), data, rows, predicted)
+        if cost is None:
+            return
+        self.health_["contradicted"] = cost
+        if cost > _CONTRADICTED:
+            warnings.warn(
+                f"{type(self).__name__} contradicts a model of the source on target rows that lie among the source's: that costs "
+                f"{100 * cost:.0f} points of accuracy, unless P(y | x) changed; compare with SourceOnly, or label some target rows",
+                NegativeTransferWarning,
+                stacklevel=2,
+            )
 
     def _warn_collapse(self, what: str) -> None:
         name = type(self).__name__
@@ -196,6 +264,38 @@ class TransferEstimator(BaseEstimator):
         if self.estimator is not None:
             return clone(self.estimator)
         return LogisticRegression(max_iter=1000) if "classification" in self.tasks else Ridge()
+
+    def _settle(self, X: Any) -> None:
+        """Keep the library and device of the rows to fit, by an empty array of theirs; None is numpy."""
+        self._check_library(X)
+        self._place = X[:0] if is_foreign(X) else None
+
+    def _check_library(self, X: Any) -> None:
+        """Raise TypeError for arrays of another library, unless this strategy and its base estimator can use them."""
+        if not is_foreign(X) or not get_config()["array_api_dispatch"]:
+            return
+        name, base = type(self).__name__, self._base_estimator()
+        if not self.array_api:
+            raise TypeError(
+                f"{name} takes numpy arrays: give it X.cpu().numpy(); with array_api_dispatch {', '.join(_ARRAY_API)} run on tensors"
+            )
+        if not get_tags(base).array_api_support:
+            raise TypeError(
+                f"{type(base).__name__} cannot be fitted on tensors; give {name} a base estimator that scikit-learn lists for "
+                "array_api_dispatch, for instance LogisticRegression, RidgeClassifier or Ridge, or give it X.cpu().numpy()"
+            )
+
+    def _validated(self, X: Any, method: str) -> Any:
+        """Rows to predict, checked; they must be of the library and on the device of those in `fit`."""
+        X = validate_data(self, X, accept_sparse=self._sparse_formats(), reset=False)
+        fitted: Any = getattr(self, "_place", None)
+        if not same_place(X, fitted):
+            where = [f"{type(A).__module__}, device {A.device}" if is_foreign(A) else "numpy" for A in (fitted, X)]
+            raise ValueError(
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace and the same device as those "
+                f"passed to fit(), which used {where[0]}; got {where[1]} (tensors count as numpy where array_api_dispatch is off)"
+            )
+        return in_float64(X) if self.adapted_ else X
 
     def _is_regressor(self) -> bool:
         return not is_classifier(self)
@@ -266,11 +366,12 @@ class TransferEstimator(BaseEstimator):
     ) -> float:
         """Score predictions on labelled target rows: accuracy for classifiers, R squared for regressors."""
         metric = accuracy_score if is_classifier(self) else r2_score
-        return float(metric(y, self.predict(X, sample_domain, allow_source=allow_source), sample_weight=sample_weight))
+        predicted = to_host(self.predict(X, sample_domain, allow_source=allow_source))
+        return float(metric(to_host(y), predicted, sample_weight=to_host(sample_weight)))
 
     def _call(self, method: str, X: Any, sample_domain: Any, allow_source: bool) -> Array:
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=self._sparse_formats(), reset=False)
+        X = self._validated(X, method)
         call = getattr(self.estimator_, method)
         if not self.adapted_:
             return call(X)
@@ -279,10 +380,9 @@ class TransferEstimator(BaseEstimator):
             return call(self._map_target(X))
         if source.all():
             return call(self._map_source(X))
-        from_source, from_target = call(self._map_source(X[source])), call(self._map_target(X[~source]))
-        result = np.empty((X.shape[0], *from_source.shape[1:]), dtype=from_source.dtype)
-        result[source], result[~source] = from_source, from_target
-        return result
+        at_source, at_target = np.flatnonzero(source), np.flatnonzero(~source)
+        from_source, from_target = call(self._map_source(rows_of(X, at_source))), call(self._map_target(rows_of(X, at_target)))
+        return rows_of(vstack([from_source, from_target]), np.argsort(np.concatenate([at_source, at_target])))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -292,6 +392,7 @@ class TransferEstimator(BaseEstimator):
         tags.regressor_tags = base.regressor_tags or (RegressorTags() if base.estimator_type == "regressor" else None)
         tags.target_tags.required = True
         tags.input_tags.sparse = self.accepts_sparse and base.input_tags.sparse
+        tags.array_api_support = self.array_api and base.array_api_support
         return tags
 
 

@@ -160,7 +160,7 @@ def test_shared_samples_keep_their_labels(strategy):
 
     for use in (True, False):
         strategy(Recorder(), use_shared_labels=use).fit(**(stack | {"y": names}))
-    (X, y), (plain, _) = seen
+    (X, y), (plain, _) = (rows for rows in seen if len(rows[0]) >= 20)  # the others look for doubts, on some of the rows
     assert X.shape[0] == 26
     np.testing.assert_array_equal(plain, stack["X"][:20])
     np.testing.assert_array_equal(y, np.r_[names[:20], names[:6]])

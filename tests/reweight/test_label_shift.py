@@ -15,7 +15,7 @@ from sterna.domains._stack import take_apart
 from sterna.reweight import BBSE, RLLS, LabelShiftEM, MMDTargetShift
 from sterna.reweight._label_shift import confusion, cross_fitted, log_of
 from sterna.reweight._label_shift_em import calibration, expectation_maximisation
-from sterna.reweight._mmd_target_shift import nearest_mixture
+from sterna.reweight._mmd_target_shift import _exact, _nystrom, nearest_mixture
 from sterna.reweight._rlls import penalised_ratios
 
 METHODS = (LabelShiftEM, BBSE, RLLS, MMDTargetShift)
@@ -201,7 +201,8 @@ def test_rlls_stays_with_the_source_where_classes_look_alike():
 
 def test_mmd_shares_are_the_minimum_found_otherwise():
     X, y, sample_domain, _ = shifted(n=60)
-    model = MMDTargetShift(bandwidth=1.0, standardize=False, random_state=0).fit(X, y, sample_domain=sample_domain)
+    model = MMDTargetShift(bandwidth=1.0, shrinkage=0, standardize=False, random_state=0)
+    model.fit(X, y, sample_domain=sample_domain)
     k = lambda a, b: np.exp(-np.sum((a - b) ** 2) / 2)  # noqa: E731
     sets = [X[:60][y[:60] == c] for c in range(3)]
     G = np.array([[np.mean([k(a, b) for a in A for b in B]) for B in sets] for A in sets])
@@ -225,6 +226,38 @@ def test_mmd_of_a_factor_is_that_of_the_kernel():
     exact, low = (MMDTargetShift(n_components=r, random_state=0).fit(X, y, sample_domain=sample_domain) for r in (None, 100))
     np.testing.assert_allclose(low.target_shares_, exact.target_shares_, atol=0.01)
     assert np.mean(low.predict(X) == exact.predict(X)) > 0.98
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n_components", [None, 60])
+@pytest.mark.filterwarnings("ignore::sterna.CollapseWarning")
+def test_mmd_shares_stay_near_the_source_where_classes_moved_instead(seed, n_components):
+    """Even shares in both domains, another origin: without shrinkage the shares follow the move."""
+    X, y, sample_domain, truth = shifted(seed, source=(1 / 3, 1 / 3, 1 / 3), target=(1 / 3, 1 / 3, 1 / 3))
+    X[400:] += [3, 3]
+    off = []
+    for shrinkage in (0, "auto"):
+        model = MMDTargetShift(n_components=n_components, shrinkage=shrinkage, random_state=0)
+        model.fit(X, y, sample_domain=sample_domain)
+        off.append(np.abs(model.target_shares_ - np.bincount(truth) / 400).sum() / 2)
+    assert model.health_["explained"] < 0.5
+    assert off[0] > 0.3
+    assert off[1] < off[0] / 2
+
+
+@pytest.mark.parametrize("rank", [None, 30])
+def test_the_unbiased_discrepancy_by_hand(rank):
+    """Pairs of different rows only; the factor of full rank is the kernel itself."""
+    rng = np.random.default_rng(0)
+    Xs, Xt, labels = rng.normal(size=(15, 2)), rng.normal(0.5, 1, size=(12, 2)), np.repeat([0, 1], [9, 6])
+    member = np.eye(2)[labels] / np.bincount(labels)
+    means = _exact(Xs, Xt, member, 1.0) if rank is None else _nystrom(Xs, Xt, member, 1.0, rank, np.random.RandomState(0))
+    k = lambda a, b: np.exp(-np.sum((a - b) ** 2) / 2)  # noqa: E731
+    shares, sets = np.array([0.3, 0.7]), [Xs[labels == 0], Xs[labels == 1]]
+    pairs = lambda A: np.mean([k(a, b) for i, a in enumerate(A) for j, b in enumerate(A) if i != j])  # noqa: E731
+    expected = 0.09 * pairs(sets[0]) + 0.49 * pairs(sets[1]) + 0.42 * np.mean([k(a, b) for a in sets[0] for b in sets[1]])
+    expected += pairs(Xt) - 2 * sum(q * np.mean([k(a, b) for a in A for b in Xt]) for q, A in zip(shares, sets, strict=True))
+    assert means.unbiased(shares) == pytest.approx(expected, abs=1e-6 if rank is None else 0.02)
 
 
 def test_classes_that_look_alike_are_a_warning():

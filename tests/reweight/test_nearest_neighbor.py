@@ -40,6 +40,18 @@ def test_many_target_rows_are_sampled_and_count_for_more_neighbours():
     assert np.corrcoef(whole.weights_, model.weights_)[0, 1] > 0.8
 
 
+def test_all_target_rows_count_until_pairs_are_too_many(monkeypatch):
+    _, _, (X, y, sample_domain) = data(n_source=90, n_target=300)
+
+    def weights(**options):
+        model = NearestNeighborRatio(Ridge(), random_state=0, **options)
+        return model.fit(X, y, sample_domain=sample_domain).weights_
+
+    np.testing.assert_array_equal(weights(), weights(max_target_rows=None))
+    monkeypatch.setattr("sterna.reweight._nearest_neighbor._PAIRS", 90 * 100)
+    np.testing.assert_array_equal(weights(), weights(max_target_rows=100))
+
+
 def test_finds_the_true_ratio():
     rng = np.random.default_rng(0)
     Xs, Xt = rng.normal(size=(3000, 1)), rng.normal(0.7, 1, size=(3000, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sterna.base import TransferEstimator
 from sterna.domains._stack import Array, DomainData
@@ -38,5 +38,5 @@ class Aligner(TransferEstimator):
         ndarray of shape (n_samples, n_features_out)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=self._sparse_formats(), reset=False)
+        X = self._validated(X, "represent")
         return self._map_target(X) if self.adapted_ else X

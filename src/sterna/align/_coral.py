@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
 from sterna.align._spectrum import right_singular
+from sterna.domains._arrays import column_means, like, namespace
 from sterna.domains._stack import Array, DomainData
 
 
@@ -64,6 +65,7 @@ class CORAL(Aligner):
     array([1, 0])
     """
 
+    array_api = True
     compared_by_default = True
     reference = "Sun, Feng and Saenko 2016"
 
@@ -79,23 +81,24 @@ class CORAL(Aligner):
         self.align_mean = align_mean
 
     def _align(self, data: DomainData) -> None:
+        xp = namespace(data.X_source)
         self.source_mean_, values_s, self._vectors_s = _spectrum(data.X_source)
         target_mean, values_t, self._vectors_t = _spectrum(data.X_target)
         self.target_mean_ = target_mean if self.align_mean else self.source_mean_
         overlap = (self._vectors_s.T @ self._vectors_t) ** 2  # (rank of C_S, rank of C_T)
         d = len(target_mean)
-        distance = np.sum(values_s**2) + np.sum(values_t**2) - 2 * values_s @ overlap @ values_t
+        distance = xp.sum(values_s**2) + xp.sum(values_t**2) - 2 * values_s @ overlap @ values_t
         self.health_["covariance_distance"] = float(max(distance, 0) / (4 * d**2))
         self._gains_s, self._floor_s = self._gains(values_s, d, -0.5)
         self._gains_t, self._floor_t = self._gains(values_t, d, 0.5)
         self.coloring_ = None
         if len(values_s) + len(values_t) > d:
-            self.coloring_ = self._color(np.eye(d))
-            self._vectors_s = self._vectors_t = np.empty((d, 0))  # no longer needed
+            self.coloring_ = self._color(like(np.eye(d), data.X_source))
+            self._vectors_s = self._vectors_t = like(np.empty((d, 0)), data.X_source)  # no longer needed
 
     def _gains(self, values: Array, d: int, power: float) -> tuple[Array, float]:
         """The eigenvalues of (C + r I)^power, less those of the directions without variance; and the latter, r^power."""
-        floor = self.regularization * (np.sum(values) / d or 1.0)
+        floor = self.regularization * (namespace(values).sum(values) / d or 1.0)
         return (values + floor) ** power - floor**power, float(floor**power)
 
     def _color(self, X: Array) -> Array:
@@ -110,6 +113,6 @@ class CORAL(Aligner):
 
 def _spectrum(X: Array) -> tuple[Array, Array, Array]:
     """Mean, eigenvalues and eigenvectors (n_features, rank) of the covariance of the rows; zero eigenvalues are left out."""
-    mean = X.mean(axis=0, dtype=np.float64)
+    mean = column_means(X)
     vectors, singular = right_singular(X - mean)
     return mean, singular**2 / len(X), vectors

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from sterna.align._mmd_projection import Basis, Contrasts, MMDProjection
 from sterna.align._rounds import known_codes, label_by_rounds, require_classifier
-from sterna.domains._stack import Array, DomainData
+from sterna.domains._stack import Array, DomainData, rows_of, vstack
 
 
 class JDA(MMDProjection):
@@ -95,6 +95,7 @@ class JDA(MMDProjection):
     """
 
     tasks = ("classification",)
+    array_api = True
     compared_by_default = True
     reference = "Long, Wang, Ding, Sun and Yu 2013"
 
@@ -147,10 +148,10 @@ class JDA(MMDProjection):
         """The difference of the domains' means, then those of the classes that both domains have."""
         counts_t = np.bincount(codes[codes >= 0], minlength=len(counts))
         shared = (counts > 0) & (counts_t > 0)
-        by_class = (means - self._group_means(data.X_target, codes, len(counts)))[shared]
+        by_class = rows_of(means - self._group_means(data.X_target, codes, len(counts)), np.flatnonzero(shared))
         marginal = 1 / len(data.X_source) + 1 / len(data.X_target)
         return Contrasts(
-            differences=np.vstack([basis.difference, by_class]),
+            differences=vstack([basis.difference[None, :], by_class]),
             weights=np.array([np.sum(counts > 0), *np.ones(len(by_class))]),  # C M_0 + sum_c M_c
             errors=np.array([marginal, *(1 / counts[shared] + 1 / counts_t[shared])]),
         )

@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 
 from sterna.align._mmd_projection import Contrasts
 from sterna.base import TransferEstimator
+from sterna.domains._arrays import to_host
 from sterna.domains._stack import Array, DomainData
 
 _UNSETTLED = 0.2  # share of pseudo-labels that may change in the last round, from the fifth on, without a warning
@@ -35,7 +36,7 @@ def known_codes(data: DomainData, classes: Array, codes: Array | None = None) ->
 
 def pseudo_codes(model: Any, data: DomainData) -> Array:
     """Classes of the target rows as `model` predicts them, or as they are given."""
-    predicted = model.estimator_.predict(model._map_target(data.X_target))
+    predicted = to_host(model.estimator_.predict(model._map_target(data.X_target)))
     return known_codes(data, model.classes_, np.searchsorted(model.classes_, predicted))
 
 
@@ -52,7 +53,7 @@ def label_by_rounds(model: Any, data: DomainData, codes: Array, fit_round: Calla
             break
     model.n_iter_, model.pseudo_labels_ = n_iter, model.classes_[codes]
     model.health_.update(n_iter=n_iter, converged=change == 0, pseudo_label_change=change)
-    model._check_classes(model.pseudo_labels_, np.concatenate([data.y_source, data.y_target]))
+    model._look_for_collapse(data)
     if change > _UNSETTLED and n_iter >= _ROUNDS:
         model._warn_collapse(f"the pseudo-labels do not settle, the last round changed {change:.0%} of them")
 

@@ -57,6 +57,7 @@ class SharedRowsAligner(Aligner):
         if sample_domain is None:
             return super().fit(X, y)
         name = type(self).__name__
+        self._check_library(X)
         X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
         if X.ndim == 2:
             source = domain_codes(sample_domain, len(X)) > 0
@@ -90,14 +91,11 @@ class SharedRowsAligner(Aligner):
             self._warn_collapse(
                 f"the target's measurements of {self.n_shared_} shared samples say next to nothing about the source's; check sample_id"
             )
-        X = self._map_source(data.X_source)
+        X, trained = self._map_source(data.X_source), data
         if self.use_shared_labels and len(shared.y):
-            data = replace(
-                data,
-                y_source=np.concatenate([data.y_source, shared.y]),
-            )
+            trained = replace(data, y_source=np.concatenate([data.y_source, shared.y]))
             X = np.concatenate([X, (measured - errors)[shared.labelled]])
-        self._fit_final(X, data)
+        self._fit_final(X, trained)
         self._look_for_collapse(data)
 
     def _map_source(self, X: Array) -> Array:

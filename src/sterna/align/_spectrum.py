@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.utils.extmath import randomized_svd
 
+from sterna.domains._arrays import column_means, column_variances, eigh, is_foreign, namespace
 from sterna.domains._stack import Array
 
 
@@ -20,24 +20,25 @@ def right_singular(X: Array, max_rank: int | None = None, rng: np.random.RandomS
     vectors : ndarray of shape (n_features, rank)
     values : ndarray of shape (rank,)
     """
-    n, d = X.shape
+    xp, (n, d) = namespace(X), X.shape
     if max_rank is not None and min(n, d) > 2 * max_rank:
-        _, values, right = randomized_svd(X, max_rank, n_iter=3, random_state=rng)
+        normalizer = "QR" if is_foreign(X) else "auto"  # the standard has no LU decomposition
+        _, values, right = randomized_svd(X, max_rank, n_iter=3, power_iteration_normalizer=normalizer, random_state=rng)
         return right.T, values
-    squares, vectors = eigh(X.T @ X if d <= n else X @ X.T)
+    squares, vectors = (xp.flip(part, axis=-1) for part in eigh(X.T @ X if d <= n else X @ X.T))
     # A Gram matrix carries an error of eps times its largest eigenvalue; a hundred times that and below is noise.
-    keep = squares[::-1] > 100 * max(n, d) * np.finfo(np.float64).eps * max(squares[-1], 0)
-    vectors, values = vectors[:, ::-1][:, keep], np.sqrt(squares[::-1][keep])
+    keep = squares > 100 * max(n, d) * np.finfo(np.float64).eps * max(squares[0], 0)
+    vectors, values = vectors[:, keep], xp.sqrt(squares[keep])
     return (vectors if d <= n else X.T @ (vectors / values)), values
 
 
 def pooled_deviation(X_source: Array, X_target: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of every feature over all rows; the deviation of a constant feature is given as 1."""
-    n_s, n_t = len(X_source), len(X_target)
-    mean_s, mean_t = X_source.mean(axis=0, dtype=np.float64), X_target.mean(axis=0, dtype=np.float64)
-    within = n_s * X_source.var(axis=0, dtype=np.float64) + n_t * X_target.var(axis=0, dtype=np.float64)
+    xp, n_s, n_t = namespace(X_source), len(X_source), len(X_target)
+    mean_s, mean_t = column_means(X_source), column_means(X_target)
+    within = n_s * column_variances(X_source) + n_t * column_variances(X_target)
     between = n_s * n_t / (n_s + n_t) * (mean_s - mean_t) ** 2
     mean = (n_s * mean_s + n_t * mean_t) / (n_s + n_t)
-    deviation = np.sqrt((within + between) / (n_s + n_t))
-    constant = deviation <= 10 * np.finfo(np.float64).eps * np.maximum(abs(mean_s), abs(mean_t))
-    return mean, np.where(constant, 1.0, deviation)
+    deviation = xp.sqrt((within + between) / (n_s + n_t))
+    constant = deviation <= 10 * np.finfo(np.float64).eps * xp.maximum(abs(mean_s), abs(mean_t))
+    return mean, xp.where(constant, 1.0, deviation)

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
 from sterna.align._spectrum import pooled_deviation, right_singular
+from sterna.domains._arrays import column_means, like, namespace
 from sterna.domains._stack import Array, DomainData
 
 _MAX_RANK = 1000  # directions kept when rows and columns are both above twice this
@@ -76,6 +77,7 @@ class SubspaceAlignment(Aligner):
     array([1, 0])
     """
 
+    array_api = True
     compared_by_default = True
     reference = "Fernando, Habrard, Sebban and Tuytelaars 2013"
 
@@ -100,21 +102,20 @@ class SubspaceAlignment(Aligner):
         self.random_state = random_state
 
     def _align(self, data: DomainData) -> None:
-        rng = check_random_state(self.random_state)
+        xp, rng = namespace(data.X_source), check_random_state(self.random_state)
         _, deviation = pooled_deviation(data.X_source, data.X_target)
-        self.scale_ = deviation if self.standardize else np.ones(len(deviation))
-        self.source_mean_ = data.X_source.mean(axis=0, dtype=np.float64)
-        self.target_mean_ = data.X_target.mean(axis=0, dtype=np.float64)
+        self.scale_ = deviation if self.standardize else xp.ones_like(deviation)
+        self.source_mean_, self.target_mean_ = column_means(data.X_source), column_means(data.X_target)
         P_S, share_s = _axes((data.X_source - self.source_mean_) / self.scale_, rng)
         target = (data.X_target - self.target_mean_) / self.scale_
         P_T, share_t = _axes(target, rng)
         k = self._count(share_s, share_t)
         self.source_components_, self.target_components_ = P_S[:, :k], P_T[:, :k]
         self.alignment_ = self.source_components_.T @ self.target_components_  # (k, k)
-        self._unit = float(np.sqrt(np.mean((target @ self.target_components_) ** 2))) or 1.0
+        self._unit = float(xp.sqrt(xp.mean((target @ self.target_components_) ** 2))) or 1.0
         self.health_.update(
             n_components=k,
-            subspace_overlap=float(np.sum(self.alignment_**2) / k),
+            subspace_overlap=float(xp.sum(self.alignment_**2) / k),
             source_variance_kept=float(share_s[k - 1]),
             target_variance_kept=float(share_t[k - 1]),
         )
@@ -123,7 +124,7 @@ class SubspaceAlignment(Aligner):
         """The number of axes asked for, clipped to what both domains have."""
         wanted = self.n_components
         if wanted < 1:
-            wanted = max(int(np.searchsorted(share, wanted)) + 1 for share in (share_s, share_t))
+            wanted = max(int((share < wanted).sum()) + 1 for share in (share_s, share_t))
         return int(min(wanted, len(share_s), len(share_t)))
 
     def _map_source(self, X: Array) -> Array:
@@ -137,5 +138,5 @@ def _axes(X: Array, rng: np.random.RandomState) -> tuple[Array, Array]:
     """Principal axes of centred rows, (n_features, rank), and the share of variance in the first 1, 2, ... of them."""
     vectors, values = right_singular(X, _MAX_RANK, rng)
     if not len(values):  # one row, or all rows alike: any axis will do
-        return np.eye(X.shape[1], 1), np.ones(1)
-    return vectors, np.cumsum(values**2) / np.sum(X**2)
+        return like(np.eye(X.shape[1], 1), X), like(np.ones(1), X)
+    return vectors, (values**2).cumsum(axis=0) / namespace(X).sum(X**2)

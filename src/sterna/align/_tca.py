@@ -90,6 +90,7 @@ class TCA(MMDProjection):
     True
     """
 
+    array_api = True
     compared_by_default = True
     reference = "Pan, Tsang, Kwok and Yang 2011"
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sterna.domains._arrays import is_foreign, like, namespace, to_host
+
 Array = NDArray[Any]
 
 
@@ -100,7 +102,7 @@ def domain_codes(sample_domain: Any, n_samples: int) -> NDArray[np.int64]:
     -------
     ndarray of int of shape (n_samples,)
     """
-    values = np.asarray(sample_domain)
+    values = np.asarray(to_host(sample_domain))
     if values.shape != (n_samples,):
         raise ValueError(f"sample_domain has shape {values.shape}, but X has {n_samples} rows; give one entry per row")
     if values.dtype == object and all(isinstance(value, int | float | np.number) for value in values.tolist()):
@@ -214,9 +216,9 @@ def vstack(parts: Sequence[Any]) -> Any:
         from scipy.sparse import vstack as sparse_vstack
 
         return sparse_vstack(kept, format="csr")
-    return np.concatenate(kept)
+    return namespace(kept[0]).concat(kept) if is_foreign(kept[0]) else np.concatenate(kept)
 
 
 def rows_of(X: Any, rows: Array) -> Any:
     """Take rows by their numbers from an array, sparse matrix, DataFrame or Series."""
-    return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[rows]
+    return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[like(rows, X)]

@@ -2,6 +2,7 @@
 
 from sterna.parameters._adaptive_svm import AdaptiveSVM
 from sterna.parameters._boosting import BoostingContinuation
+from sterna.parameters._gaussian_process import GaussianProcessTransfer
 from sterna.parameters._hypothesis import HypothesisTransfer
 from sterna.parameters._interpolation import LinearInterpolation
 from sterna.parameters._logistic import LogisticTransfer
@@ -15,6 +16,7 @@ __all__ = [
     "STRUT",
     "AdaptiveSVM",
     "BoostingContinuation",
+    "GaussianProcessTransfer",
     "HypothesisTransfer",
     "LinearInterpolation",
     "LogisticTransfer",

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sterna.base import CollapseWarning, TransferEstimator, require_weights
+from sterna.domains._arrays import like, namespace
 from sterna.domains._stack import Array, DomainData
 from sterna.reweight._kernel import mean_and_variance
 
@@ -30,7 +31,7 @@ def effective_sample_size(weights: Array) -> float:
     >>> effective_sample_size(np.array([1.0, 1.0, 0.0, 0.0]))
     2.0
     """
-    return float(weights.sum() ** 2 / np.sum(weights**2))
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def least_size(n: int) -> float:
@@ -67,12 +68,12 @@ class Reweighter(TransferEstimator):
     def _fit_domains(self, data: DomainData) -> None:
         require_weights(self._base_estimator())
         weights = self._weights(data)
-        mean = weights.mean()
+        mean = float(weights.mean())
         if np.isfinite(mean) and mean > 0:
             self.weights_ = weights / mean  # mean 1 leaves the base estimator's regularisation its meaning
             self._report(data)
         else:
-            self.weights_ = np.ones(len(weights))
+            self.weights_ = like(np.ones(len(weights)), weights)
             self.health_.update(effective_sample_size=0.0, effective_share=0.0, max_weight=1.0)
             self._warn("found no source row that resembles the target and weighs all rows equally instead", self._remedy)
         self._fit_final(data.X_source, data, sample_weight=self.weights_)
@@ -99,7 +100,9 @@ def _largest_mean_shift(data: DomainData) -> float:
     A Gaussian whose mean moves by delta deviations has an effective share of exp(-delta^2): 0.91 at 0.3.
     """
     (mean_s, var_s), (mean_t, var_t) = mean_and_variance(data.X_source), mean_and_variance(data.X_target)
-    error = np.sqrt(var_s / data.X_source.shape[0] + var_t / data.X_target.shape[0])
-    deviation = np.sqrt((var_s + var_t) / 2)
+    xp = namespace(mean_s)
+    error = xp.sqrt(var_s / data.X_source.shape[0] + var_t / data.X_target.shape[0])
+    deviation = xp.sqrt((var_s + var_t) / 2)
     beyond_chance = (abs(mean_s - mean_t) > 5 * error) & (deviation > 0)
-    return float(np.max(abs(mean_s - mean_t)[beyond_chance] / deviation[beyond_chance], initial=0.0))
+    shifts = abs(mean_s - mean_t)[beyond_chance] / deviation[beyond_chance]
+    return float(xp.max(shifts)) if len(shifts) else 0.0

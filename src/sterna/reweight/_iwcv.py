@@ -41,7 +41,23 @@ def flattest_enough(log_ratio: Array, size: float) -> float:
 def choose_weights(
     base: Any, X: Any, y: Array, candidates: Sequence[Array], validation: Array, n_folds: int, rng: np.random.RandomState
 ) -> int | None:
-    """The first candidate whose held-out loss, weighted by `validation`, is within one standard error of the least.
+    """The first candidate whose held-out loss is within one standard error of the least; parameters as in `held_out_losses`.
+
+    The flattest are to come first: they stand where the loss can't tell.
+
+    Returns
+    -------
+    int or None
+        None where there are too few rows to hold some out.
+    """
+    losses = held_out_losses(base, X, y, candidates, validation, n_folds, rng)
+    return None if losses is None else first_within_error(losses)
+
+
+def held_out_losses(
+    base: Any, X: Any, y: Array, candidates: Sequence[Array], validation: Array, n_folds: int, rng: np.random.RandomState
+) -> Array | None:
+    """The loss of each row, weighted by `validation`, under models of the other folds trained with each candidate.
 
     Parameters
     ----------
@@ -50,7 +66,7 @@ def choose_weights(
     X : array or sparse matrix of shape (n_source, n_features)
     y : ndarray of shape (n_source,)
     candidates : sequence of ndarray of shape (n_source,)
-        Weights to train with, the flattest first: they stand where the loss can't tell.
+        Weights to train with.
     validation : ndarray of shape (n_source,)
         Weights of the losses: log loss where the base gives probabilities, else the error rate; squares for regression.
     n_folds : int
@@ -59,8 +75,9 @@ def choose_weights(
 
     Returns
     -------
-    int or None
-        None where there are too few rows to hold some out.
+    ndarray of shape (n_candidates, n_rows) or None
+        Of the rows drawn whose `validation` is positive; infinite where a candidate leaves nothing to train with. None where
+        there are too few rows to hold some out.
     """
     rows = rng.permutation(len(y))[:_ROWS]
     folds = folds_of_rows(y[rows], n_folds, is_classifier(base), rng)
@@ -73,7 +90,20 @@ def choose_weights(
             if weights[train].sum() > 0:
                 model = fit_weighted(clone(base), X[train], y[train], weights[train] / weights[train].mean())
                 losses[i, folds == k] = validation[test] * losses_of_rows(model, X[test], y[test])
-    losses = losses[:, validation[rows] > 0]
+    return losses[:, validation[rows] > 0]
+
+
+def first_within_error(losses: Array) -> int | None:
+    """The first candidate whose loss is within one standard error of the least; None where none has a finite loss.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_candidates, n_rows)
+
+    Returns
+    -------
+    int or None
+    """
     possible = np.flatnonzero(np.isfinite(losses).all(axis=1))
     if not len(possible):
         return None

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import diags_array, issparse
-from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from sterna.domains._stack import Array
+from sterna.domains._arrays import column_means, column_variances, median_distance_between, namespace
+from sterna.domains._stack import Array, rows_of, vstack
 
 _SAMPLE = 500  # rows a domain that the median distance is taken over: its error is then about 1 %
 
@@ -22,7 +22,7 @@ def mean_and_variance(X: Any) -> tuple[Array, Array]:
     if issparse(X):
         mean, variance = mean_variance_axis(X, axis=0)
         return mean.astype(np.float64), variance.astype(np.float64)
-    return X.mean(axis=0, dtype=np.float64), X.var(axis=0, dtype=np.float64)
+    return column_means(X), column_variances(X)
 
 
 def same_scale(X_source: Any, X_target: Any) -> tuple[Any, Any]:
@@ -32,9 +32,10 @@ def same_scale(X_source: Any, X_target: Any) -> tuple[Any, Any]:
     sparse. Returns float64 copies.
     """
     (mean_s, var_s), (mean_t, var_t) = mean_and_variance(X_source), mean_and_variance(X_target)
-    center, deviation = (mean_s + mean_t) / 2, np.sqrt((var_s + var_t) / 2 + (mean_s - mean_t) ** 2 / 4)
-    constant = deviation <= 10 * np.finfo(np.float64).eps * np.maximum(abs(mean_s), abs(mean_t))
-    factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
+    xp = namespace(mean_s)
+    center, deviation = (mean_s + mean_t) / 2, xp.sqrt((var_s + var_t) / 2 + (mean_s - mean_t) ** 2 / 4)
+    constant = deviation <= 10 * np.finfo(np.float64).eps * xp.maximum(abs(mean_s), abs(mean_t))
+    factor = xp.where(constant, 0.0, 1 / xp.where(constant, 1.0, deviation))
     if issparse(X_source):
         scale = diags_array(factor)
         return (X_source.astype(np.float64) @ scale).tocsr(), (X_target.astype(np.float64) @ scale).tocsr()
@@ -43,13 +44,12 @@ def same_scale(X_source: Any, X_target: Any) -> tuple[Any, Any]:
 
 def median_distance(X_source: Any, X_target: Any, rng: np.random.RandomState) -> float:
     """The median distance between rows of the two domains put together, over at most 500 rows of each."""
-    rows = [X[rng.choice(X.shape[0], min(_SAMPLE, X.shape[0]), replace=False)] for X in (X_source, X_target)]
-    if issparse(rows[0]):
-        between = [euclidean_distances(a, b) for a, b in ((rows[0], rows[0]), (rows[1], rows[1]))]
-        parts = [D[np.triu_indices(len(D), 1)] for D in between]
-        distances = np.concatenate([*parts, euclidean_distances(*rows).ravel()])
-    else:
-        distances = pdist(np.concatenate(rows))
+    rows = [rows_of(X, rng.choice(X.shape[0], min(_SAMPLE, X.shape[0]), replace=False)) for X in (X_source, X_target)]
+    if not issparse(rows[0]):
+        return median_distance_between(vstack(rows))
+    between = [euclidean_distances(a, b) for a, b in ((rows[0], rows[0]), (rows[1], rows[1]))]
+    parts = [D[np.triu_indices(len(D), 1)] for D in between]
+    distances = np.concatenate([*parts, euclidean_distances(*rows).ravel()])
     median = float(np.median(distances)) if len(distances) else 0.0
     # more than half of the pairs are equal rows: take the others
     return median or float(np.median(distances[distances > 0]) if np.any(distances) else 1.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, sqrt
 
-import numpy as np
-
+from sterna.domains._arrays import device_of, namespace
 from sterna.domains._stack import Array
 
 
@@ -20,32 +20,35 @@ class BoxAndSlab:
 
     def project(self, v: Array) -> Array:
         """The nearest point to `v`: clip(v - tau), where tau = 0 or meets the bound of the sum that is violated."""
-        clipped = np.clip(v, 0, self.upper)
-        total = clipped.sum()
+        clipped = v.clip(0, self.upper)
+        total = float(clipped.sum())
         if self.low <= total <= self.high:
             return clipped
-        return np.clip(v - self._multiplier(v, self.low if total < self.low else self.high), 0, self.upper)
+        return (v - self._multiplier(v, self.low if total < self.low else self.high)).clip(0, self.upper)
 
     def _multiplier(self, v: Array, total: float) -> float:
         """Solve sum(clip(v - tau, 0, upper)) = total: Newton on a piecewise linear function, kept inside a bracket."""
-        left, right = v.min() - self.upper, v.max()
-        tau = (v.sum() - total) / len(v)
+        xp = namespace(v)
+        left, right = float(v.min()) - self.upper, float(v.max())
+        tau = (float(v.sum()) - total) / len(v)
         for _ in range(200):
             shifted = v - tau
-            excess = np.clip(shifted, 0, self.upper).sum() - total
+            excess = float(shifted.clip(0, self.upper).sum()) - total
             left, right = (tau, right) if excess > 0 else (left, tau)
             if abs(excess) <= 1e-12 * total or right - left <= 1e-15 * max(abs(left), abs(right)):
                 break
-            slope = np.count_nonzero((shifted > 0) & (shifted < self.upper))
-            tau = tau + excess / slope if slope else np.inf
+            slope = int(xp.count_nonzero((shifted > 0) & (shifted < self.upper)))
+            tau = tau + excess / slope if slope else inf
             if not left < tau < right:
                 tau = (left + right) / 2
         return tau
 
     def least(self, gradient: Array) -> float:
         """The least value of gradient'b over the set: fill the smallest entries first."""
-        total = np.clip(self.upper * np.count_nonzero(gradient < 0), self.low, self.high)
-        return float(np.sort(gradient) @ np.clip(total - self.upper * np.arange(len(gradient)), 0, self.upper))
+        xp, n = namespace(gradient), len(gradient)
+        total = min(max(self.upper * int(xp.count_nonzero(gradient < 0)), self.low), self.high)
+        before = self.upper * xp.arange(n, dtype=gradient.dtype, device=device_of(gradient))
+        return float(xp.sort(gradient, stable=False) @ (total - before).clip(0, self.upper))
 
 
 @dataclass(frozen=True)
@@ -99,19 +102,19 @@ def minimize(
     M. Jaggi (2013), Revisiting Frank-Wolfe, ICML (the gap).
     """
     b, Hb = start, apply(start)
-    first, momentum, y, Hy = 0.5 * b @ Hb - c @ b, 1.0, b, Hb
+    first, momentum, y, Hy = float(0.5 * b @ Hb - c @ b), 1.0, b, Hb
     for n_steps in range(max_steps + 1):
         if n_steps % 10 == 0 or n_steps == max_steps:
-            gap = (Hb - c) @ b - feasible.least(Hb - c)
-            descent = first - (0.5 * b @ Hb - c @ b) + gap
+            gap = float((Hb - c) @ b) - feasible.least(Hb - c)
+            descent = first - float(0.5 * b @ Hb - c @ b) + gap
             if gap <= tol * descent + floor + 1e-14 * abs(first):
-                return Solution(b, n_steps, float(gap), True)
+                return Solution(b, n_steps, gap, True)
         new = feasible.project(y - (Hy - c) / lipschitz)
         H_new = apply(new)
         if (y - new) @ (new - b) > 0:  # the momentum points uphill
             momentum = 1.0
-        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        following = (1 + sqrt(1 + 4 * momentum**2)) / 2
         push = (momentum - 1) / following
         y, Hy = new + push * (new - b), H_new + push * (H_new - Hb)
         b, Hb, momentum = new, H_new, following
-    return Solution(b, max_steps, float(gap), False)
+    return Solution(b, max_steps, gap, False)

@@ -27,9 +27,9 @@ class ULSIF(RuLSIF):
         The base estimator, which must accept `sample_weight`; None is `LogisticRegression(max_iter=1000)`.
     n_centers : int, default=100
         Kernel centres, drawn from the target.
-    bandwidth : float, default=None
+    bandwidth : float, "iwcv" or None, default=None
         Of the kernel exp(-||x - c||^2 / (2 bandwidth^2)), in units of the standardised features where `standardize`; None:
-        chosen by leave-one-out among multiples of the median distance.
+        chosen by leave-one-out among multiples of the median distance; "iwcv" as in `RuLSIF`.
     regularization : float, default=None
         lambda, the ridge penalty on the coefficients; None: chosen by leave-one-out.
     standardize : bool, default=True
@@ -93,7 +93,7 @@ class ULSIF(RuLSIF):
         estimator: Any = None,
         *,
         n_centers: int = 100,
-        bandwidth: float | None = None,
+        bandwidth: float | str | None = None,
         regularization: float | None = None,
         standardize: bool = True,
         random_state: Any = None,
@@ -111,7 +111,7 @@ class ULSIF(RuLSIF):
     def _choose(self, source: Any, target: Any, folds: list[Array], rng: np.random.RandomState) -> _Moments:
         """Set bandwidth and lambda to the pair of least leave-one-out loss; give the moments at that bandwidth."""
         median = 0.0 if self.bandwidth else median_distance(source, target, rng)
-        bandwidths = [self.bandwidth] if self.bandwidth else [factor * median for factor in _BANDWIDTHS]
+        bandwidths = [float(self.bandwidth)] if self.bandwidth else [factor * median for factor in _BANDWIDTHS]
         lambdas = np.array([self.regularization] if self.regularization else _REGULARIZATIONS)
         n = min(source.shape[0], target.shape[0], _LEFT_OUT)
         pairs = [X[rng.permutation(X.shape[0])[:n]] for X in (source, target)]

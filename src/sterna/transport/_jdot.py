@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator
 from sterna.domains._stack import Array, DomainData
-from sterna.transport._plan import forbid, transport_cost
-from sterna.transport._problem import batches, class_codes, within_scale
+from sterna.transport._plan import forbid, squared_distances, transport_cost
+from sterna.transport._problem import batches, class_codes, in_one_piece, within_scale
+from sterna.transport._refine import PART, SWEEPS, refined_plan, sampled_unit
 from sterna.transport._soft_labels import LabelSums, fit_on_target
 from sterna.transport._solvers import exact_plan
 
-_LEADING = 10  # batches that the turns are made on; the rest join in the last one
+_LEADING = 10  # batches of rows that the turns are made on; the rest join in the last one
 _LEAST_PROBABILITY = 1e-6  # a cross-entropy of 14, as many times the usual cost
 _METHODS = {"cross-entropy": "predict_proba", "squared": "predict_proba", "hinge": "decision_function"}
-
-Pair = tuple[Array, Array]
 
 
 class JDOT(TransferEstimator):
@@ -45,14 +46,14 @@ class JDOT(TransferEstimator):
     standardize : bool, default=True
         Measure distances with each feature over its standard deviation within domains. False where all share a unit.
     batch_size : int, "auto" or None, default="auto"
-        "auto" solves one problem while the plan has at most 2000^2 entries, and past that mini-batches of about 1000
-        rows; an int always makes mini-batches of about that many; None never does.
+        Of parts of the plan: "auto" solves it in one piece while it has at most 2000^2 entries, and past that in parts of about
+        500 rows, over and over; an int always makes parts of about that many rows; None never does.
     max_iter : int, default=30
         Turns at most.
     tol : float, default=1e-3
         Stop when the cost of the plan changes by less than this share of it.
     random_state : int, RandomState instance or None, default=None
-        Draws the mini-batches; unused without.
+        Draws the parts; unused without.
 
     Attributes
     ----------
@@ -68,8 +69,8 @@ class JDOT(TransferEstimator):
     classes_ : ndarray of shape (n_classes,)
         Classifiers only.
     health_ : dict
-        `n_iter`; `converged`; `n_batches`; `label_cost`, the share of the label's loss in the last cost: near 0, labels
-        decide nothing, near 1, features do not.
+        `n_iter`; `converged`; `n_parts` of the last plan; `label_cost`, the share of the label's loss in the last cost: near
+        0, labels decide nothing, near 1, features do not.
 
     Notes
     -----
@@ -81,11 +82,12 @@ class JDOT(TransferEstimator):
     Departures. d is the squared distance, standardised and normalised, and a loss of regression is divided by twice the
     variance of the source's labels, so that w needs no tuning; probabilities are held above 1e-6. Known target labels bar
     other classes in the plan (30 units) and stand in training as they are; regression ignores them in the plan. A
-    class share under 0.05 is left out. Several sources are taken as one. Past 2000^2 entries each random part of the target
-    is matched with a part of the source, stratified by label; the turns are made on ten such pairs, and a last plan and fit
-    on all.
+    class share under 0.05 is left out. Several sources are taken as one. Past 2000^2 entries the plan starts between random
+    orders, and the mass of one part of the source after another is sent anew, at the least cost, to the target rows that had it:
+    eight sweeps over all parts at the start, two a turn. Past ten batches of 1000 rows the turns are made on ten, stratified by the
+    source's labels, and a last plan and fit on all rows.
 
-    Time O(n b^2) in practice for batches of b rows, and a fit of the base estimator a turn; memory O(b^2 + n n_classes).
+    Time O(n b^2) in practice for parts of b rows, and a fit of the base estimator a turn; memory O(b^2 + n (d + n_classes)).
 
     References
     ----------
@@ -149,13 +151,8 @@ class JDOT(TransferEstimator):
         self.adapted_ = True
         loss = self._resolve_loss()
         self.scale_ = within_scale(data) if self.standardize else np.ones(data.X_source.shape[1])
-        pairs = list(batches(data, self.batch_size, self.random_state, all_targets=True))
         with threadpool_limits(1, user_api="blas"):
-            self._take_turns(data, pairs[:_LEADING], loss)
-            if len(pairs) > _LEADING:
-                _, self.soft_labels_, weights = self._match(data, pairs, self._losses(data, loss), [None] * len(pairs))
-                self.estimator_ = fit_on_target(self, data, np.arange(len(weights)), self.soft_labels_, weights)
-        self.health_["n_batches"] = len(pairs)
+            self._take_turns(_Match(self, data), loss)
         self._look_for_collapse(data)
 
     def _fit_plain(self, X: Any, y: Array) -> None:
@@ -181,17 +178,17 @@ class JDOT(TransferEstimator):
             )
         return loss
 
-    def _take_turns(self, data: DomainData, pairs: list[Pair], loss: str) -> None:
-        """Plan and fit by turns on `pairs`; sets `estimator_`, `soft_labels_`, `costs_` and the health."""
-        rows = np.unique(np.concatenate([target for _, target in pairs]))
-        starts: list[Any] = [None] * len(pairs)
-        _, self.soft_labels_, weights = self._match(data, pairs, None, starts)
+    def _take_turns(self, match: _Match, loss: str) -> None:
+        """Plan and fit by turns, and once more on all rows where the turns were on some; sets fitted attributes and the health."""
+        data = match.data
+        _, self.soft_labels_, weights = match(None)
+        rows = match.target
         costs: list[Array] = []  # of features, of labels
         converged = False
         for _ in range(self.max_iter):
             self.estimator_ = fit_on_target(self, data, rows, self.soft_labels_[rows], weights[rows])
             before = self.soft_labels_
-            cost, self.soft_labels_, weights = self._match(data, pairs, self._losses(data, loss), starts)
+            cost, self.soft_labels_, weights = match(self._losses(data, loss))
             change = abs(cost.sum() - costs[-1].sum()) if costs else np.inf
             costs.append(cost)
             converged = bool(change <= self.tol * cost.sum()) or np.allclose(before, self.soft_labels_, atol=1e-9)
@@ -202,39 +199,10 @@ class JDOT(TransferEstimator):
         share = float(costs[-1][1] / (self.costs_[-1] or 1.0))
         self.n_iter_ = len(costs)
         self.health_ |= {"n_iter": self.n_iter_, "converged": converged, "label_cost": share}
-
-    def _match(self, data: DomainData, pairs: list[Pair], losses: Any, starts: list[Any]) -> tuple[Array, Array, Array]:
-        """Mean costs of features and labels, the labels that target rows receive, and their masses.
-
-        `losses` is a function of target rows that gives (n_batch, n_classes), or for regression predictions; None: features
-        alone. `starts` holds the dual variables of every pair, and is filled.
-        """
-        codes, target_codes = class_codes(self, data)
-        sums, cost = LabelSums(self, data, codes), np.zeros(2)
-        for k, (source, target) in enumerate(pairs):
-            features = transport_cost(
-                data.X_source[source] / self.scale_, data.X_target[target] / self.scale_, self.cost_normalization
-            )
-            joint, label = features, None
-            if losses is not None:
-                label = self._label_cost(data, source, codes[source], losses(target))
-                joint = features + label
-            if is_classifier(self):
-                joint = joint.copy() if joint is features else joint
-                forbid(joint, codes[source], target_codes[target], 0.0)
-            plan = exact_plan(joint, starts[k])
-            starts[k] = plan.potentials
-            cost[0] += np.vdot(plan.coupling, features)
-            cost[1] += 0.0 if label is None else np.vdot(plan.coupling, label)
-            sums.add(plan.coupling, source, target)
-        return cost / len(pairs), *sums.labels_and_weights()
-
-    def _label_cost(self, data: DomainData, source: Array, codes: Array, predicted: Array) -> Array:
-        """w L(y_i, f(x_j)), shape (n_source, n_target)."""
-        if is_classifier(self):
-            return self.label_weight * predicted.T[codes]
-        unit = 2 * np.var(data.y_source) or 1.0
-        return self.label_weight / unit * (data.y_source[source][:, None] - predicted) ** 2
+        if match.widen():
+            _, self.soft_labels_, weights = match(self._losses(data, loss))
+            self.estimator_ = fit_on_target(self, data, match.target, self.soft_labels_, weights)
+        self.health_["n_parts"] = match.n_parts
 
     def _losses(self, data: DomainData, loss: str) -> Any:
         """The loss of every class for target rows by number, or for regression their predictions."""
@@ -254,6 +222,103 @@ class JDOT(TransferEstimator):
             return -np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
 
         return table
+
+
+class _Match:
+    """The plan of a turn: of all rows at once, or, where they are too many, of up to ten batches of them, in parts.
+
+    Attributes
+    ----------
+    source, target : ndarray of int
+        The rows that are matched.
+    n_parts : int
+        Parts that the last plan was solved in.
+    """
+
+    def __init__(self, model: JDOT, data: DomainData) -> None:
+        self.model, self.data, self.n_parts = model, data, 1
+        self.rng = check_random_state(model.random_state)
+        self.codes = class_codes(model, data)
+        self.whole = in_one_piece(model.batch_size, data.X_source.shape[0], data.X_target.shape[0])
+        pairs = list(islice(batches(data, model.batch_size, self.rng, all_targets=True), _LEADING))
+        self.source, self.target = (np.unique(np.concatenate(rows)) for rows in zip(*pairs, strict=True))
+        self.start: Any = None  # potentials, or a plan
+        self._place()
+
+    def _place(self) -> None:
+        model = self.model
+        self.rows = self.data.X_source[self.source] / model.scale_
+        self.images = self.data.X_target[self.target] / model.scale_
+        if self.whole:
+            self.features = transport_cost(self.rows, self.images, model.cost_normalization)
+        else:
+            self.unit = sampled_unit(self.rows, self.images, model.cost_normalization, self.rng)
+
+    def widen(self) -> bool:
+        """Take all rows; False where they are in already."""
+        n_source, n_target = self.data.X_source.shape[0], self.data.X_target.shape[0]
+        if len(self.source) == n_source and len(self.target) == n_target:
+            return False
+        self.source, self.target, self.start = np.arange(n_source), np.arange(n_target), None
+        self._place()
+        return True
+
+    def __call__(self, losses: Any) -> tuple[Array, Array, Array]:
+        """Costs of features and labels, the labels that target rows receive, and their masses.
+
+        `losses` is a function of target rows that gives (n, n_classes), or for regression predictions; None: features alone.
+        """
+        table = None if losses is None else losses(self.target)
+        if self.whole:
+            coupling, costs = self._exact(table)
+        else:
+            coupling, costs = self._in_parts(table)
+        sums = LabelSums(self.model, self.data, self.codes[0])
+        sums.add(coupling, self.source, self.target)
+        return costs, *sums.labels_and_weights()
+
+    def _exact(self, table: Any) -> tuple[Array, Array]:
+        every = np.arange(len(self.source)), np.arange(len(self.target))
+        label = self._labels(*every, table)
+        joint = self.features + label
+        self._forbid(joint, *every)
+        plan = exact_plan(joint, self.start)
+        self.start = plan.potentials
+        return plan.coupling, np.array([np.vdot(plan.coupling, self.features), np.sum(plan.coupling * label)])
+
+    def _in_parts(self, table: Any) -> tuple[Any, Array]:
+        def price(rows: Array, columns: Array) -> Array:
+            joint = squared_distances(self.rows[rows], self.images[columns]) / self.unit + self._labels(rows, columns, table)
+            self._forbid(joint, rows, columns)
+            return joint
+
+        given = self.model.batch_size
+        size = PART if given is None or isinstance(given, str) else int(given)
+        sweeps = SWEEPS if self.start is None else 2
+        found = refined_plan(price, self.rows, self.images, size, self.rng, start=self.start, sweeps=sweeps)
+        self.start, self.n_parts = found.coupling, found.n_parts
+        held = found.coupling.tocoo()
+        i, j = held.coords
+        features = ((self.rows[i] - self.images[j]) ** 2).sum(axis=1) / self.unit
+        return found.coupling, np.array([held.data @ features, held.data @ self._labels_of_pairs(i, j, table)])
+
+    def _forbid(self, joint: Array, rows: Array, columns: Array) -> None:
+        if is_classifier(self.model):
+            forbid(joint, self.codes[0][self.source[rows]], self.codes[1][self.target[columns]], 0.0)
+
+    def _labels(self, rows: Array, columns: Array, table: Any) -> Array:
+        """w L(y_i, f(x_j)), of shape (n_rows, n_columns); zeros of any shape before there is an f."""
+        return np.zeros((1, 1)) if table is None else self._label_loss(rows[:, None], columns, table)
+
+    def _labels_of_pairs(self, rows: Array, columns: Array, table: Any) -> Array:
+        return np.zeros(len(rows)) if table is None else self._label_loss(rows, columns, table)
+
+    def _label_loss(self, rows: Array, columns: Array, table: Array) -> Array:
+        weight = self.model.label_weight
+        if is_classifier(self.model):
+            return weight * table[columns, self.codes[0][self.source[rows]]]
+        labels = self.data.y_source
+        return weight / (2 * np.var(labels) or 1.0) * (labels[self.source[rows]] - table[columns]) ** 2
 
 
 def _hinge(scores: Array, columns: Array, n_classes: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
@@ -27,10 +28,10 @@ _TOLERANCE = 1e-4  # of the target marginal: the l2 norm of its error over its o
 class Plan:
     """A transport plan of shape (n_source, n_target), the l1 error of its target marginal, and whether the solver converged.
 
-    Exact and entropic plans also hold the dual variables of both marginals.
+    Exact and entropic plans also hold the dual variables of both marginals. Plans between many rows are sparse or factored.
     """
 
-    coupling: Array
+    coupling: Any
     marginal_error: float
     converged: bool
     potentials: tuple[Array, Array] | None = None
@@ -112,7 +113,16 @@ def entropic_plan(
     stop = _TOLERANCE * np.linalg.norm(target)
     with np.errstate(over="ignore"):  # the log-domain solver also reports exp of its potentials
         coupling, log = ot.sinkhorn(
-            source, target, scaled, 1.0, method=method, numItermax=_ITERATIONS, stopThr=stop, log=True, warn=False, warmstart=start
+            source,
+            target,
+            scaled,
+            1.0,
+            method=method,
+            numItermax=_ITERATIONS,
+            stopThr=stop,
+            log=True,
+            warn=False,
+            warmstart=start,
         )
     error = float(np.abs(coupling.sum(axis=0) - target).sum())
     log_u, log_v = (np.log(np.maximum(log[name], np.finfo(float).tiny)) for name in "uv")
@@ -148,7 +158,7 @@ def class_regularised_plan(cost: Array, codes: Array, regularization: float, cla
     return plan
 
 
-def class_shares(coupling: Array, codes: Array) -> Array:
+def class_shares(coupling: Any, codes: Array) -> Array:
     """The share of each class in the mass that a target row receives, shape (n_classes, n_target)."""
     masses = np.eye(codes.max() + 1)[codes].T @ coupling
     return masses / np.maximum(masses.sum(axis=0), np.finfo(float).tiny)

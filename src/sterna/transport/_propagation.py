@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from sterna.domains._stack import DomainData
 from sterna.transport._base import PlanEstimator
-from sterna.transport._problem import batches, class_codes, within_scale
+from sterna.transport._problem import class_codes, within_scale
 from sterna.transport._soft_labels import LabelSums, fit_on_target
 
 
@@ -27,25 +27,27 @@ class TransportLabelPropagation(PlanEstimator):
     ----------
     estimator : estimator, default=None
         The base estimator, trained on the target's rows; None is `LogisticRegression(max_iter=1000)`.
-    solver : {"auto", "class-regularised", "sinkhorn", "emd", "group-lasso", "laplacian", "unbalanced"}, default="auto"
+    solver : {"auto", "class-regularised", "sinkhorn", "emd", "group-lasso", "laplacian", "unbalanced", "low-rank"}, default="auto"
         Of the plan, as in `OTMapping`. With "unbalanced" target rows count by the mass that they receive.
     entropic_regularization : float or "auto", default="auto"
-        In units of the normalised cost; "auto" is 0.2 class-regularised and 0.02 otherwise.
+        In units of the normalised cost; "auto" is 0.2 class-regularised, 0.02 with a group lasso or low-rank, and 0.05 otherwise.
     class_regularization : float or "auto", default="auto"
         "auto" is 1 class-regularised and 0.02 with a group lasso.
     laplacian_regularization : float, default=0.5
         Of "laplacian".
     marginal_relaxation : float, default=1.0
         Of "unbalanced": about the normalised cost past which a row would rather not be transported.
+    rank : int, default=50
+        Of "low-rank": the number of template points.
     cost_normalization : {"median", "max"}, default="median"
         The squared distance that counts as one.
     standardize : bool, default=True
         Measure distances with each feature over its standard deviation within domains. False where all share a unit.
     batch_size : int, "auto" or None, default="auto"
         "auto" solves one problem while the plan has at most 2000^2 entries, and past that mini-batches of about 1000
-        rows; an int always makes mini-batches of about that many; None never does.
+        rows; an int always makes mini-batches of about that many; None never does. "emd" and "low-rank" as in `OTMapping`.
     random_state : int, RandomState instance or None, default=None
-        Draws the mini-batches; unused without.
+        Draws the mini-batches, parts and templates; unused without.
 
     Attributes
     ----------
@@ -100,8 +102,7 @@ class TransportLabelPropagation(PlanEstimator):
         codes = class_codes(self, data)
         sums, reports = LabelSums(self, data, codes[0]), []
         with threadpool_limits(1, user_api="blas"):
-            for source, target in batches(data, self.batch_size, self.random_state, all_targets=True):
-                plan = self._solve(data.X_source[source], data.X_target[target], codes[0][source], codes[1][target])
+            for source, target, plan in self._plans(data, codes, all_targets=True):
                 sums.add(plan.coupling, source, target)
                 reports.append(self._report(plan, codes[0][source]))
         self.soft_labels_, weights = sums.labels_and_weights()

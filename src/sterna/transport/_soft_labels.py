@@ -31,7 +31,7 @@ class LabelSums:
         n_target = data.X_target.shape[0]
         self.masses, self.values, self.times = np.zeros((n_target, n_columns)), np.zeros(n_target), np.zeros(n_target)
 
-    def add(self, coupling: Array, source: Array, target: Array) -> None:
+    def add(self, coupling: Any, source: Array, target: Array) -> None:
         """Take in the plan between rows `source` and rows `target`."""
         received = coupling * len(target)
         self.times[target] += 1

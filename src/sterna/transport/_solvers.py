@@ -20,14 +20,18 @@ _RELATIVE = 1e-3  # the objective's fall in a step, over its value, that ends th
 _NEIGHBOURS = 3
 
 
-def exact_plan(cost: Array, potentials: tuple[Array, Array] | None = None) -> Plan:
-    """Minimise <G, cost> over plans with uniform marginals, by the network simplex.
+def exact_plan(
+    cost: Array, potentials: tuple[Array, Array] | None = None, marginals: tuple[Array, Array] | None = None
+) -> Plan:
+    """Minimise <G, cost> over plans with given marginals, by the network simplex.
 
     Parameters
     ----------
     cost : ndarray of shape (n_source, n_target)
     potentials : (ndarray of shape (n_source,), ndarray of shape (n_target,)), default=None
         Dual variables of a similar problem to start from.
+    marginals : (ndarray of shape (n_source,), ndarray of shape (n_target,)), default=None
+        Each with the sum 1; None: uniform.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def exact_plan(cost: Array, potentials: tuple[Array, Array] | None = None) -> Pl
     """
     import ot  # here, since it imports every array library that is installed
 
-    source, target = (np.full(n, 1 / n) for n in cost.shape)
+    source, target = marginals or tuple(np.full(n, 1 / n) for n in cost.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that pivots ran out: the plan says so itself
         coupling, log = ot.emd(source, target, cost, numItermax=_PIVOTS, log=True, potentials_init=potentials)
