@@ -19,12 +19,6 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-# POT imports each of these that it finds, in every worker.
-os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
-os.environ.setdefault("POT_BACKEND_DISABLE_JAX", "1")
-os.environ.setdefault("POT_BACKEND_DISABLE_CUPY", "1")
-os.environ.setdefault("POT_BACKEND_DISABLE_TENSORFLOW", "1")
-
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -35,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 import sterna
 from sterna.domains import TablePreprocessor
+from sterna.verdict._run import transport_with_numpy_only
 
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(os.environ.get("STERNA_DATA", "data"))
@@ -101,6 +96,7 @@ def run(case, name, base, seed, n_labelled):
     if "random_state" in strategy.get_params(deep=False):
         strategy.set_params(random_state=seed)
     model = sterna.make_pipeline(TablePreprocessor(fit_on=cls.trains_on), strategy)
+    transport_with_numpy_only()
     start = time.time()
     with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -12,8 +12,16 @@ HERE = Path(__file__).parent
 
 def main():
     names = ["methods.py", "calibration.py", "collapse.py", "cache.py", "deep_overhead.py"]
-    real = ["real_data.py", "surf.py", "amazon_msda.py", "corn_transfer.py", "amazon_text.py", "speakers.py", "hymenoptera.py"]
-    real += ["cifar.py", "pacs.py"]
+    real = [
+        "real_data.py",
+        "surf.py",
+        "regression_transfer.py",
+        "amazon_msda.py",
+        "corn_transfer.py",
+        "amazon_text.py",
+        "speakers.py",
+    ]
+    real += ["hymenoptera.py", "cifar.py", "pacs.py"]
     if os.environ.get("STERNA_DATA"):
         names += real
     else:
