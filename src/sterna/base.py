@@ -25,6 +25,7 @@ from sterna.domains._stack import Array, DomainData, domain_codes, rows_of, take
 
 _LOOKED_AT = 1000  # target rows that are predicted to look for a collapse: a class of 1 % is then seen
 _SHARES_OFF = 0.05  # total variation between predicted class shares and those of the target
+_WIDE = 2.0  # standard deviations of the known labels
 _CONTRADICTED = 0.05  # of the accuracy
 _ARRAY_API = ("CORAL", "JDA", "KMM", "SubspaceAlignment", "TCA")  # for a message: those that state `array_api`
 
@@ -189,8 +190,8 @@ class TransferEstimator(BaseEstimator):
             self._check_classes(predicted, known)
             self._check_shares(data, predicted)
             self._check_against_source(data, rows, predicted)
-        elif len(rows) >= 10 and np.ptp(predicted) < 1e-9 * np.std(known):
-            self._warn_collapse(f"all of {len(rows)} target rows get the prediction {np.ravel(predicted)[0]:.4g}")
+        elif len(rows) >= 10:
+            self._check_spread(predicted, known)
 
     def _check_classes(self, predicted: Array, known: Array) -> None:
         """Warn where the predictions miss more than half of the classes that are common among the known labels."""
@@ -200,6 +201,19 @@ class TransferEstimator(BaseEstimator):
         self.health_["n_classes_predicted"] = found
         if common > 1 and found < max(2, common / 2) and len(predicted) >= 10 * len(classes):
             self._warn_collapse(f"only {found} of {len(classes)} classes are predicted for {len(predicted)} target rows")
+
+    def _check_spread(self, predicted: Array, known: Array) -> None:
+        """Warn where predicted values are all one, or spread far more than the known labels."""
+        spread, usual = float(np.std(predicted)), float(np.std(known))
+        if np.ptp(predicted) < 1e-9 * usual:
+            self._warn_collapse(f"all of {len(predicted)} target rows get the prediction {np.ravel(predicted)[0]:.4g}")
+        elif spread > _WIDE * usual:
+            warnings.warn(
+                f"{type(self).__name__} predicts values whose standard deviation is {spread:.4g} on the target, that of the known labels "
+                f"being {usual:.4g}; compare with SourceOnly, or label some target rows",
+                NegativeTransferWarning,
+                stacklevel=2,
+            )
 
     def _check_far_rows(self, data: DomainData) -> None:
         """Warn of rows far from all others in one domain: means, covariances and distances are theirs."""

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from sterna.align import CORAL, DomainStandardization
-from sterna.base import NegativeTransferWarning
+from sterna.base import NegativeTransferWarning, TransferEstimator
 from sterna.domains._assumptions import class_shares, contradiction, far_rows
 from sterna.domains._stack import take_apart
 from sterna.reweight import BBSE
@@ -22,8 +22,8 @@ def blobs(shares, n, rng, move=0.0):
 
 
 def stacked(Xs, ys, Xt):
-    X = np.concatenate([Xs, Xt])
-    return X, np.concatenate([ys, np.full(len(Xt), -1)]), np.repeat([1, -2], [len(Xs), len(Xt)])
+    X, unknown = np.concatenate([Xs, Xt]), np.nan if ys.dtype.kind == "f" else -1
+    return X, np.concatenate([ys, np.full(len(Xt), unknown)]), np.repeat([1, -2], [len(Xs), len(Xt)])
 
 
 def doubts(model, *domains):
@@ -65,6 +65,26 @@ def test_rows_far_from_all_others(base):
     Xt[::20] += 100
     told = doubts(CORAL(base), Xs, ys.astype(float) if isinstance(base, LinearRegression) else ys, Xt)
     assert any(text.startswith("5.0% of the target rows lie far from all others (0.0% of the source's)") for text in told)
+
+
+class Unchanged(TransferEstimator):
+    def __init__(self, estimator=None):
+        self.estimator = estimator
+
+    def _fit_domains(self, data):
+        self._fit_final(data.X_source, data)
+        self._look_for_collapse(data)
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(1, []), (1.5, []), (10, ["Unchanged predicts values whose standard deviation is"])]
+)
+def test_predictions_that_spread_more_than_labels_do(factor, expected):
+    """A linear model of the source extrapolates to a target of another scale."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    told = doubts(Unchanged(LinearRegression()), X[:200], X[:200] @ [1.0, 0.2], X[200:] * factor)
+    assert [text.split(" 10")[0] for text in told] == expected
 
 
 def test_far_rows_counts_them():
