@@ -119,7 +119,7 @@ def test_fingerprints_do_not_confuse_labels_and_names():
 
 
 def seconds(function):
-    """Time of this process, which other work on the machine does not lengthen."""
+    """CPU time of this process. Limits are several times what is usual: a loop over pairs of columns or rows takes minutes."""
     start = time.process_time()
     function()
     return time.process_time() - start
@@ -129,23 +129,23 @@ def test_wide_tables_are_fast():
     rng = np.random.default_rng(0)
     names = [f"c{j}" for j in range(5000)]
     tables = [pd.DataFrame(rng.normal(size=(2000, 5000)), columns=names).assign(y=rng.integers(0, 2, 2000)) for _ in range(2)]
-    assert seconds(lambda: Domains({"a": tables[0]}, {"t": tables[1][[*names[::-1], "y"]]}, label="y").stack()) < 4
+    assert seconds(lambda: Domains({"a": tables[0]}, {"t": tables[1][[*names[::-1], "y"]]}, label="y").stack()) < 15
 
 
 def test_many_rows_are_fast():
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(300_000, 10)) for _ in range(2)]
     y = rng.integers(0, 3, 300_000)
-    assert seconds(lambda: Domains({"a": (X[0], y)}, {"t": (X[1], None)}).stack()) < 2
+    assert seconds(lambda: Domains({"a": (X[0], y)}, {"t": (X[1], None)}).stack()) < 10
     words = rng.choice(["u", "v", "w"], 300_000)
     tables = [pd.DataFrame(part).assign(word=words, y=y.astype(str)) for part in X]
-    assert seconds(lambda: Domains({"a": tables[0]}, {"t": tables[1]}, label="y").stack()) < 4
+    assert seconds(lambda: Domains({"a": tables[0]}, {"t": tables[1]}, label="y").stack()) < 15
 
 
 def test_many_domains_classes_and_lacking_columns_are_fast():
     rng = np.random.default_rng(0)
     sources = {f"s{i}": (rng.normal(size=(20, 5)), [f"class {i} {j % 5}" for j in range(20)]) for i in range(1000)}
-    assert seconds(lambda: Domains(sources, {"t": (rng.normal(size=(20, 5)), None)}).stack()) < 4
+    assert seconds(lambda: Domains(sources, {"t": (rng.normal(size=(20, 5)), None)}).stack()) < 15
     lacking = {
         f"s{i}": (pd.DataFrame(rng.normal(size=(4, 60)), columns=[f"c{i}_{j}" if j else "c" for j in range(60)]), [0, 1, 0, 1])
         for i in range(60)

@@ -111,7 +111,7 @@ class WassersteinBarycenterTransport(OTMapping):
         **{
             name: allowed
             for name, allowed in OTMapping._parameter_constraints.items()
-            if name not in ("laplacian_regularization", "marginal_relaxation", "cost_normalization")
+            if name not in ("laplacian_regularization", "marginal_relaxation", "cost_normalization", "rank")
         },
         "support_size": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
