@@ -16,8 +16,9 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+from harness import interval
 from joblib import Parallel, delayed
-from scipy import sparse, stats
+from scipy import sparse
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import LinearSVC
 
@@ -65,12 +66,6 @@ def pair(source, target, seed):
         model = make(seed).fit(X, y, sample_domain=sample_domain)
         found[name] = model.score(X_test, y_test), time.perf_counter() - start, model.estimator_.best_params_["C"]
     return found
-
-
-def interval(values):
-    """Mean and its 95 % interval over the pairs, by t."""
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.1f} [{np.mean(values) - half:.1f}, {np.mean(values) + half:.1f}]"
 
 
 def main():

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from harness import interval
 from joblib import Parallel, delayed
-from scipy import stats
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -105,11 +105,6 @@ def labelled(X, y, X_target, y_target, seeds=3):
     return found
 
 
-def interval(values):
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{100 * np.mean(values):.1f} [{100 * (np.mean(values) - half):.1f}, {100 * (np.mean(values) + half):.1f}]"
-
-
 def main():
     data = reviews()
     TextEncoder(minilm()).fit_transform([text for texts, _ in data.values() for text in texts])  # into the cache, once
@@ -119,7 +114,7 @@ def main():
     lines = ["| method | " + " | ".join(pairs) + " | mean [95 % over pairs] |", "|---" * (len(pairs) + 2) + "|"]
     for method in methods:
         values = np.array([scores[method] for _, _, scores, _ in found])
-        lines.append(f"| {method} | " + " | ".join(f"{100 * v:.1f}" for v in values) + f" | {interval(values)} |")
+        lines.append(f"| {method} | " + " | ".join(f"{100 * v:.1f}" for v in values) + f" | {interval(100 * values)} |")
     lines += [
         "",
         "With target labels (both views; source and labelled rows together, the labelled ones weighing a quarter of the source):",
@@ -128,7 +123,7 @@ def main():
     lines += ["| target labels | with the source | without | difference |", "|---|---|---|---|"]
     for n in (20, 50, 200):
         pooled, alone = (np.array([curve[n][i] for _, _, _, curve in found]) for i in (0, 1))
-        lines.append(f"| {n} | {interval(pooled)} | {interval(alone)} | {interval(pooled - alone)} |")
+        lines.append(f"| {n} | {interval(100 * pooled)} | {interval(100 * alone)} | {interval(100 * (pooled - alone))} |")
     print("\n".join(lines))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "amazon_text.md").write_text(

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from harness import interval
 from joblib import Memory
-from scipy import stats
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
@@ -90,12 +90,6 @@ def run(name, n, group, rate, backbone, epochs):
     fitted = model(name, rate, group, backbone, epochs).fit([X[i] for i in rows], y[rows])
     seconds = time.time() - start
     return (name, n), (fitted.predict(X_test) == y_test).mean(), seconds
-
-
-def interval(values):
-    """Mean and 95 % interval by Student's t over the groups."""
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.1f} [{np.mean(values) - half:.1f}, {np.mean(values) + half:.1f}]"
 
 
 def main():

@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from harness import strategy_named, takes_base
 from joblib import Parallel, delayed
 from scipy.ndimage import gaussian_filter, rotate, shift
 from sklearn.base import clone
@@ -107,9 +108,7 @@ def run(name, title, seed):
         labels[shown] = yt[shown]
     judged = np.setdiff1d(np.arange(len(yt)), shown)
     base = LogisticRegression(max_iter=2000)
-    strategy = cls(estimator=base) if "estimator" in cls().get_params(deep=False) else cls()
-    if "random_state" in strategy.get_params(deep=False):
-        strategy.set_params(random_state=seed)
+    strategy = strategy_named(name, base, seed)
     codes = np.repeat([1, -3], [len(ys), len(yt)])
     if "several sources" in cls.needs:
         codes[: len(ys)] = 1 + np.arange(len(ys)) % 2
@@ -117,7 +116,7 @@ def run(name, title, seed):
     transport_with_numpy_only()
     with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        alone = base if "estimator" in cls().get_params(deep=False) else clone(strategy)  # without domains: its own base
+        alone = base if takes_base(name) else clone(strategy)  # without domains: its own base
         plain = make_pipeline(StandardScaler(), alone).fit(Xs, ys).score(Xt[judged], yt[judged])
         try:
             model = sterna.make_pipeline(StandardScaler(), strategy)

@@ -15,7 +15,7 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from harness import interval
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV
@@ -71,12 +71,6 @@ def split(spectra, y, seed, counts):
     return found
 
 
-def interval(values):
-    """Mean and its 95 % interval over the splits, by t."""
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.3f} [{np.mean(values) - half:.3f}, {np.mean(values) + half:.3f}]"
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=20)
@@ -93,8 +87,8 @@ def main():
     for name in ("own instrument", "no transfer", *PAIRED, *LABELLED):
         for n in (0,) if name in ("own instrument", "no transfer") else counts:
             values = np.array([[run[name, s, t, n] for s, t in pairs] for run in runs])  # (n_seeds, n_pairs)
-            cells = " | ".join(interval(column) for column in values.T)
-            means, ratio = interval(values.mean(axis=1)), np.mean(values) / np.mean(own)
+            cells = " | ".join(interval(column, ".3f") for column in values.T)
+            means, ratio = interval(values.mean(axis=1), ".3f"), np.mean(values) / np.mean(own)
             lines.append(f"| {name} | {n or '-'} | {cells} | {means} | {ratio:.2f} |")
     print("\n".join(lines))
     RESULTS.mkdir(exist_ok=True)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from harness import interval
 from joblib import Parallel, delayed
 from PIL import Image
-from scipy import stats
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
@@ -59,11 +59,6 @@ def run(name, seed, epochs, threads):
     start = time.time()
     right = model(name, seed, epochs).fit(X, y).predict(X_val) == y_val
     return name, seed, chosen_by, right, time.time() - start
-
-
-def interval(values):
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return f"{np.mean(values):.1f} [{np.mean(values) - half:.1f}, {np.mean(values) + half:.1f}]"
 
 
 def main():

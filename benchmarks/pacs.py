@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from harness import interval, strategy_named
 from joblib import Memory
 from PIL import Image
-from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -106,19 +106,10 @@ def run(name, source, target, n_labels, seed):
             right = deep(name, n_labels, seed).fit(X, y, sample_domain=codes).predict(X_test) == y_test
         else:
             encoder = ImageEncoder(BACKBONE, WEIGHTS).fit(X[:1])
-            options = {"estimator": LogisticRegression(max_iter=2000)} if "estimator" in cls().get_params(deep=False) else {}
-            strategy = cls(**options)
-            if "random_state" in strategy.get_params(deep=False):
-                strategy.set_params(random_state=seed)
+            strategy = strategy_named(name, LogisticRegression(max_iter=2000), seed)
             model = sterna.make_pipeline(StandardScaler(), strategy).fit(encoder.transform(X), y, sample_domain=codes)
             right = model.predict(encoder.transform(X_test)) == y_test
     return 100 * right.mean(), time.time() - start
-
-
-def interval(values):
-    """Mean and 95 % interval by Student's t."""
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.1f} [{np.mean(values) - half:.1f}, {np.mean(values) + half:.1f}]"
 
 
 def main():

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from harness import interval, strategy_named, takes_base
 from joblib import Parallel, delayed
-from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import RidgeCV
 from threadpoolctl import threadpool_limits
@@ -92,9 +92,7 @@ def run(case, name, base, seed, n_labelled):
     shown = y.copy()
     shown[n_source + n_labelled :] = np.nan
     cls = sterna.all_strategies(deep=False)[name]
-    strategy = cls() if base == OWN else cls(estimator=BASES[base](seed))
-    if "random_state" in strategy.get_params(deep=False):
-        strategy.set_params(random_state=seed)
+    strategy = strategy_named(name, None if base == OWN else BASES[base](seed), seed)
     model = sterna.make_pipeline(TablePreprocessor(fit_on=cls.trains_on), strategy)
     transport_with_numpy_only()
     start = time.time()
@@ -114,17 +112,11 @@ def candidates(only=None):
     for name, cls in sterna.all_strategies(deep=False).items():
         if "regression" not in cls.tasks or (only and cls.family != "baselines" and name not in only):
             continue
-        takes_base = "estimator" in cls().get_params(deep=False) and name != "Constant"
+        has_base = takes_base(name) and name != "Constant"
         bases = ("ridge", "forest") if cls.family == "baselines" else ("ridge",)
-        pairs += [(name, base) for base in bases] if takes_base else [(name, "ridge" if name == "Constant" else OWN)]
+        pairs += [(name, base) for base in bases] if has_base else [(name, "ridge" if name == "Constant" else OWN)]
     plain = set(sterna.all_strategies("baselines"))
     return sorted(pairs, key=lambda pair: pair[0] not in plain)
-
-
-def interval(values, digits=4):
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    mean = np.mean(values)
-    return f"{mean:+.{digits}g} [{mean - half:+.{digits}g}, {mean + half:+.{digits}g}]"
 
 
 def table(found, plain):
@@ -136,7 +128,7 @@ def table(found, plain):
     refused = [pair for pair in found if np.isnan(error[pair]).any()]
     for pair in sorted(set(found) - set(refused), key=lambda pair: error[pair].mean()):
         control = ("TargetOnly", "forest" if pair[1] == "forest" else "ridge")
-        cells = [interval(error[pair] - error[other]) if pair != other else "-" for other in (control, best)]
+        cells = [interval(error[pair] - error[other], "+.4g") if pair != other else "-" for other in (control, best)]
         mean, warned = f"{error[pair].mean():.4g}", sum(row[2] for row in found[pair])
         name = f"*{pair[0]}*" if pair[0] in plain else pair[0]
         seconds = np.mean([row[1] for row in found[pair]])

@@ -13,8 +13,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from harness import interval, strategy_named
 from joblib import Parallel, delayed
-from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -36,9 +36,7 @@ def features():
 
 
 def judged(name, X, y, sample_domain, X_test, y_test):
-    cls = sterna.all_strategies(deep=False)[name]
-    strategy = cls(estimator=LogisticRegression(max_iter=2000)) if "estimator" in cls().get_params(deep=False) else cls()
-    model = sterna.make_pipeline(StandardScaler(), strategy)
+    model = sterna.make_pipeline(StandardScaler(), strategy_named(name, LogisticRegression(max_iter=2000)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.fit(X, y, sample_domain=sample_domain).predict(X_test) == y_test
@@ -70,11 +68,6 @@ def _known(labels):
     return np.array([None if np.isnan(label) else int(label) for label in labels], dtype=object)
 
 
-def interval(values):
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{100 * np.mean(values):.1f} [{100 * (np.mean(values) - half):.1f}, {100 * (np.mean(values) + half):.1f}]"
-
-
 def main():
     X, y, speakers, index, names = features()
     found = Parallel(2)(delayed(speaker)(target, X, y, speakers, index) for target in range(len(names)))
@@ -85,7 +78,12 @@ def main():
     for key in found[0]:
         plain = (key[0], "SourceOnly" if key[0].startswith("no") else "TargetOnly")
         values, base = (np.array([row[k] for row in found]) for k in (key, plain))
-        cells = [*key, *(f"{100 * v:.0f}" for v in values), interval(values), "-" if key == plain else interval(values - base)]
+        cells = [
+            *key,
+            *(f"{100 * v:.0f}" for v in values),
+            interval(100 * values),
+            "-" if key == plain else interval(100 * (values - base)),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     print("\n".join(lines))
     RESULTS.mkdir(exist_ok=True)

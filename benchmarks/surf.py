@@ -16,8 +16,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from harness import interval, strategy_named, takes_base
 from joblib import Parallel, delayed
-from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
@@ -46,19 +46,12 @@ def run(name, base, source, target):
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            cls = sterna.all_strategies(deep=False)[name]
-            strategy = cls(estimator=BASES[base]) if "estimator" in cls().get_params(deep=False) else cls()
-            if "random_state" in strategy.get_params(deep=False):
-                strategy.set_params(random_state=0)
+            strategy = strategy_named(name, BASES.get(base))
             y = np.concatenate([ys.astype(float), np.full(len(yt), np.nan)])
             model = strategy.fit(np.concatenate([Xs, Xt]), y, sample_domain=np.repeat([1, -2], [len(ys), len(yt)]))
             return model.predict(Xt).astype(int), time.time() - start, None
         except (ValueError, TypeError) as error:
             return None, time.time() - start, str(error)
-
-
-def _takes_base(name):
-    return "estimator" in sterna.all_strategies(deep=False)[name]().get_params(deep=False)
 
 
 def vote(found, names, base, number):
@@ -80,7 +73,7 @@ def main():
         for name, cls in sterna.all_strategies(deep=False).items()
         if "classification" in cls.tasks and not cls.needs & needs and name not in ("Constant", "Pooled", "TargetOnly", "DASVM")
     ]
-    cells = [(name, base) for name in names for base in BASES if base != "1-NN" or _takes_base(name)]
+    cells = [(name, base) for name in names for base in BASES if base != "1-NN" or takes_base(name)]
     memory = joblib.Memory(options.cache, verbose=0)
     found = Parallel(options.jobs, verbose=1)(delayed(memory.cache(run))(*cell, *pair) for cell in cells for pair in PAIRS)
     said = {cell: found[12 * i : 12 * i + 12] for i, cell in enumerate(cells)}
@@ -105,9 +98,7 @@ def main():
             continue
         gain = "-"
         if plain and cell[0] != "SourceOnly":
-            difference = accuracy - plain[cell[1]]
-            half = stats.t.ppf(0.975, 11) * difference.std(ddof=1) / np.sqrt(12)
-            gain = f"{difference.mean():+.1f} [{difference.mean() - half:+.1f}, {difference.mean() + half:+.1f}]"
+            gain = interval(accuracy - plain[cell[1]], "+.1f")
         values = " | ".join(f"{a:.1f}" for a in accuracy)
         seconds = np.mean([row[1] for row in scores[cell]])
         lines.append(f"| {cell[0]} | {cell[1]} | {values} | **{accuracy.mean():.1f}** | {gain} | {seconds:.1f} |")

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, has_fit_para
 
 from sterna.domains._arrays import in_float64, is_foreign, like, same_place, to_host
 from sterna.domains._assumptions import class_shares, contradiction, differ_in_far_rows, far_rows
-from sterna.domains._stack import Array, DomainData, domain_codes, rows_of, take_apart, vstack
+from sterna.domains._stack import Array, DomainData, domain_codes, evenly_spread, rows_of, take_apart, vstack
 
 _LOOKED_AT = 1000  # target rows that are predicted to look for a collapse: a class of 1 % is then seen
 _SHARES_OFF = 0.05  # total variation between predicted class shares and those of the target
@@ -181,14 +181,16 @@ class TransferEstimator(BaseEstimator):
 
     def _look_for_collapse(self, data: DomainData) -> None:
         """Predict up to 1000 target rows, spread evenly, and warn where they get one value or few classes."""
-        n = data.X_target.shape[0]
-        rows = np.unique(np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(int))
+        rows = evenly_spread(data.X_target.shape[0], _LOOKED_AT)
         predicted = to_host(self.estimator_.predict(self._map_target(rows_of(data.X_target, rows))))
         known = np.concatenate([data.y_source, data.y_target]) if data.n_target_labelled else data.y_source
-        self._check_far_rows(data)
+        far = self._check_far_rows(data)
         if is_classifier(self):
             self._check_classes(predicted, known)
-            self._check_shares(data, predicted)
+            if data.n_target_labelled:  # they may well say other than the source
+                return
+            if not far:
+                self._check_shares(data, predicted)
             self._check_against_source(data, rows, predicted)
         elif len(rows) >= 10:
             self._check_spread(predicted, known)
@@ -208,30 +210,26 @@ class TransferEstimator(BaseEstimator):
         if np.ptp(predicted) < 1e-9 * usual:
             self._warn_collapse(f"all of {len(predicted)} target rows get the prediction {np.ravel(predicted)[0]:.4g}")
         elif spread > _WIDE * usual:
-            warnings.warn(
+            self._doubt(
                 f"{type(self).__name__} predicts values whose standard deviation is {spread:.4g} on the target, that of the known labels "
-                f"being {usual:.4g}; compare with SourceOnly, or label some target rows",
-                NegativeTransferWarning,
-                stacklevel=2,
+                f"being {usual:.4g}; compare with SourceOnly, or label some target rows"
             )
 
-    def _check_far_rows(self, data: DomainData) -> None:
+    def _check_far_rows(self, data: DomainData) -> bool:
         """Warn of rows far from all others in one domain: means, covariances and distances are theirs."""
         shares = far_rows(data)
-        if differ_in_far_rows(shares):
-            self.health_["far_rows"] = max(shares)
-            where, other = ("target", "source") if shares[1] > shares[0] else ("source", "target")
-            warnings.warn(
-                f"{max(shares):.1%} of the {where} rows lie far from all others ({min(shares):.1%} of the {other}'s), which moves means, "
-                f"covariances and distances: {type(self).__name__} may be worse than SourceOnly; leave these rows out, or clip them",
-                NegativeTransferWarning,
-                stacklevel=2,
-            )
+        if not differ_in_far_rows(shares):
+            return False
+        self.health_["far_rows"] = max(shares)
+        where, other = ("target", "source") if shares[1] > shares[0] else ("source", "target")
+        self._doubt(
+            f"{max(shares):.1%} of the {where} rows lie far from all others ({min(shares):.1%} of the {other}'s), which moves means, "
+            f"covariances and distances: {type(self).__name__} may be worse than SourceOnly; leave these rows out, or clip them"
+        )
+        return True
 
     def _check_shares(self, data: DomainData, predicted: Array) -> None:
         """Warn where the domains differ in nothing but class shares, and the predictions have other shares."""
-        if data.n_target_labelled or "far_rows" in self.health_:
-            return
         shares = class_shares(data)
         if shares is None or not shares.is_label_shift:
             return
@@ -241,29 +239,26 @@ class TransferEstimator(BaseEstimator):
         )
         if np.abs(found - shares.target).sum() / 2 > _SHARES_OFF:
             c = int(np.abs(found - shares.target).argmax())
-            warnings.warn(
+            self._doubt(
                 f"the domains seem to differ in class shares alone: class {shares.classes[c]} has {shares.source[c]:.0%} of the source rows "
                 f"and about {shares.target[c]:.0%} of the target's, but {type(self).__name__} predicts it for {found[c]:.0%}; use BBSE, "
-                "LabelShiftEM or SourceOnly",
-                NegativeTransferWarning,
-                stacklevel=2,
+                "LabelShiftEM or SourceOnly"
             )
 
     def _check_against_source(self, data: DomainData, rows: Array, predicted: Array) -> None:
         """Warn where predictions contradict a model of the source on rows where that one can be trusted."""
-        if data.n_target_labelled:  # they may well say otherwise
-            return
         cost = contradiction(self._base_estimator(), data, rows, predicted)
         if cost is None:
             return
         self.health_["contradicted"] = cost
         if cost > _CONTRADICTED:
-            warnings.warn(
+            self._doubt(
                 f"{type(self).__name__} contradicts a model of the source on target rows that lie among the source's: that costs "
-                f"{100 * cost:.0f} points of accuracy, unless P(y | x) changed; compare with SourceOnly, or label some target rows",
-                NegativeTransferWarning,
-                stacklevel=2,
+                f"{100 * cost:.0f} points of accuracy, unless P(y | x) changed; compare with SourceOnly, or label some target rows"
             )
+
+    def _doubt(self, why: str) -> None:
+        warnings.warn(why, NegativeTransferWarning, stacklevel=2)
 
     def _warn_collapse(self, what: str) -> None:
         name = type(self).__name__

@@ -11,11 +11,12 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sterna import CollapseWarning
+from sterna.domains._simplex import nearest_mixture
 from sterna.domains._stack import take_apart
 from sterna.reweight import BBSE, RLLS, LabelShiftEM, MMDTargetShift
 from sterna.reweight._label_shift import confusion, cross_fitted, log_of
 from sterna.reweight._label_shift_em import calibration, expectation_maximisation
-from sterna.reweight._mmd_target_shift import _exact, _nystrom, nearest_mixture
+from sterna.reweight._mmd_target_shift import _exact, _nystrom
 from sterna.reweight._rlls import penalised_ratios
 
 METHODS = (LabelShiftEM, BBSE, RLLS, MMDTargetShift)

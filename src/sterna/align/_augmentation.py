@@ -13,7 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
-from sterna.domains._stack import Array, DomainData, rows_of, vstack
+from sterna.domains._stack import Array, DomainData, evenly_spread, rows_of, vstack
 
 _MANY = 4  # blocks past which dense rows are written as sparse ones, two blocks of each row being filled
 _UNLABELLED = 2000  # unlabelled rows that are used at most
@@ -112,7 +112,7 @@ class FeatureAugmentation(Aligner):
     def _fit_with_agreement(self, X: Any, data: DomainData) -> None:
         """EA++: the unlabelled rows join as [0, x, -x] with every class, or with the mean label."""
         rows = np.flatnonzero(~data.labelled)
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _UNLABELLED)).astype(int))]
+        rows = rows[evenly_spread(len(rows), _UNLABELLED)]
         known = np.concatenate([data.y_source, data.y_target])
         answers = np.unique(known) if is_classifier(self) else np.array([np.mean(known)])
         agreement = self._agreement(rows_of(data.X_target, rows))

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, diags_array, issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sterna.align._base import Aligner
+from sterna.align._scale import float_dtype, scaled
 from sterna.domains._stack import Array, DomainData
 
 
@@ -94,25 +95,21 @@ class DomainStandardization(Aligner):
         if len(self.source_codes_) == 1:
             return self._map_source(X)
         if issparse(X):
-            parts = [diags_array((position == i).astype(_float(X))) @ _scaled(X, m, s) for i, (m, s) in self._statistics()]
+            parts = [diags_array((position == i).astype(float_dtype(X))) @ scaled(X, m, s) for i, (m, s) in self._statistics()]
             return csr_array(sum(parts[1:], start=parts[0]))
-        result = np.empty(X.shape, dtype=_float(X))
+        result = np.empty(X.shape, dtype=float_dtype(X))
         for i, (mean, scale) in self._statistics():
-            result[position == i] = _scaled(X[position == i], mean, scale)
+            result[position == i] = scaled(X[position == i], mean, scale)
         return result
 
     def _statistics(self) -> list[tuple[int, tuple[Array, Array]]]:
         return list(enumerate(zip(self.source_mean_, self.source_scale_, strict=True)))
 
     def _map_source(self, X: Any) -> Any:
-        return _scaled(X, self.source_mean_.mean(axis=0), self.source_scale_.mean(axis=0))
+        return scaled(X, self.source_mean_.mean(axis=0), self.source_scale_.mean(axis=0))
 
     def _map_target(self, X: Any) -> Any:
-        return _scaled(X, self.target_mean_, self.target_scale_)
-
-
-def _float(X: Any) -> np.dtype[Any]:
-    return X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
+        return scaled(X, self.target_mean_, self.target_scale_)
 
 
 def _moments(X: Any) -> tuple[Array, Array]:
@@ -124,11 +121,4 @@ def _moments(X: Any) -> tuple[Array, Array]:
         mean, variance = X.mean(axis=0, dtype=np.float64), X.var(axis=0, dtype=np.float64)
         size = abs(X).max(axis=0)
     deviation = np.sqrt(variance)
-    return mean, np.where(deviation > 10 * np.finfo(_float(X)).eps * size, deviation, 0.0)
-
-
-def _scaled(X: Any, mean: Array, scale: Array) -> Any:
-    """Rows in units of their domain; sparse rows are not centred."""
-    if issparse(X):
-        return csr_array(X.astype(_float(X)) @ diags_array((1 / scale).astype(_float(X))))
-    return ((X - mean) / scale).astype(_float(X), copy=False)
+    return mean, np.where(deviation > 10 * np.finfo(float_dtype(X)).eps * size, deviation, 0.0)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array, diags_array, hstack, issparse
+from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
+from sterna.align._scale import scaled
 from sterna.align._spectrum import pooled_deviation
 from sterna.domains._stack import Array, DomainData
 
@@ -154,7 +155,7 @@ class MSDA(Aligner):
         rng = check_random_state(self.random_state)
         self._learn_scale(data)
         subsets = self._choose_subsets(data, rng)
-        parts = [self._scaled(data.X_source, self.source_mean_), self._scaled(data.X_target, self.target_mean_)]
+        parts = [scaled(data.X_source, self.source_mean_, self.scale_), scaled(data.X_target, self.target_mean_, self.scale_)]
         probability, n_layers = self.noise_probability, self.n_layers
         if probability is None or n_layers is None:
             probability, n_layers = self._choose(parts, subsets, data.y_source, rng)
@@ -195,12 +196,6 @@ class MSDA(Aligner):
             squares += np.bincount(X.indices, X.data.astype(np.float64) ** 2, minlength=d)
             counts += np.bincount(X.indices, X.data != 0, minlength=d)
         self.scale_ = np.sqrt(np.divide(squares, counts, out=np.ones(d), where=squares > 0))
-
-    def _scaled(self, X: Any, mean: Array) -> Any:
-        dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
-        if issparse(X):
-            return csr_array(X.astype(dtype) @ diags_array((1 / self.scale_).astype(dtype)))
-        return ((X - mean) / self.scale_).astype(dtype, copy=False)
 
     def _choose_subsets(self, data: DomainData, rng: np.random.RandomState) -> list[Array]:
         """A random partition of the features, one part while there are no more than `n_pivots`; sets pivots_."""
@@ -274,11 +269,11 @@ class MSDA(Aligner):
         return 1 - error / total if total else 1.0
 
     def _map_source(self, X: Any) -> Any:
-        X = self._scaled(X, self.source_mean_)
+        X = scaled(X, self.source_mean_, self.scale_)
         return self._joined(X, list(self._hidden(X, self.source_intercepts_)))
 
     def _map_target(self, X: Any) -> Any:
-        X = self._scaled(X, self.target_mean_)
+        X = scaled(X, self.target_mean_, self.scale_)
         return self._joined(X, list(self._hidden(X, self.target_intercepts_)))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
+from sterna.align._scale import float_dtype
 from sterna.domains._stack import Array, DomainData
 
 _FEW = 5  # target rows below which quantiles mean nothing
@@ -99,7 +100,7 @@ class QuantileMatching(Aligner):
 
     def _fit_domains(self, data: DomainData) -> None:
         self._align(data)
-        X = np.empty_like(data.X_source, dtype=_float(data.X_source))
+        X = np.empty_like(data.X_source, dtype=float_dtype(data.X_source))
         for code, quantiles in zip(self.source_codes_, self.source_quantiles_, strict=True):
             rows = data.source_ids == code
             X[rows] = _mapped(data.X_source[rows], quantiles, self.target_quantiles_)
@@ -110,10 +111,6 @@ class QuantileMatching(Aligner):
         return _mapped(X, self.source_quantiles_.mean(axis=0), self.target_quantiles_)
 
 
-def _float(X: Array) -> np.dtype[Any]:
-    return X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
-
-
 def _quantiles(X: Array, levels: Array) -> Array:
     """Quantiles of each feature, shape (n_levels, n_features), rising though rounded."""
     return np.maximum.accumulate(np.quantile(X.astype(np.float64), levels, axis=0), axis=0)
@@ -121,7 +118,7 @@ def _quantiles(X: Array, levels: Array) -> Array:
 
 def _mapped(X: Array, source: Array, target: Array) -> Array:
     """Rows with each feature on its curve, shape (n_samples, n_features)."""
-    result = np.empty(X.shape, dtype=_float(X))
+    result = np.empty(X.shape, dtype=float_dtype(X))
     for j in range(X.shape[1]):
         result[:, j] = _on_curve(X[:, j].astype(np.float64), source[:, j], target[:, j])
     return result

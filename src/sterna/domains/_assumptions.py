@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 from sklearn.isotonic import IsotonicRegression
 from sklearn.neighbors import NearestNeighbors
 
 from sterna.domains._arrays import is_foreign
-from sterna.domains._stack import Array, DomainData, rows_of
+from sterna.domains._simplex import nearest_shares
+from sterna.domains._stack import Array, DomainData, evenly_spread, rows_of
 
 _LOOKED_AT = 2000
 _TRIED = 1000  # source rows that a model is tried on
@@ -76,9 +76,9 @@ def class_shares(data: DomainData) -> ClassShares | None:
     """
     if is_foreign(data.X_source):
         return None
-    rows = _spread(np.argsort(data.y_source, kind="stable"))
+    rows = np.argsort(data.y_source, kind="stable")[evenly_spread(len(data.y_source), _LOOKED_AT)]
     classes, codes, counts = np.unique(data.y_source[rows], return_inverse=True, return_counts=True)
-    X, target = _dense(data.X_source, rows), _dense(data.X_target, _spread(np.arange(data.X_target.shape[0])))
+    X, target = _dense(data.X_source, rows), _dense(data.X_target, evenly_spread(data.X_target.shape[0], _LOOKED_AT))
     if len(classes) < 2 or counts.min() < 2 or X.shape[1] < 2 * len(classes) or len(target) < 10:
         return None
     members = np.eye(len(classes))[codes]  # (n, n_classes)
@@ -98,15 +98,13 @@ def class_shares(data: DomainData) -> ClassShares | None:
     before = distance(source)
     if before <= noise + used.sum() * np.sum(source**2 / counts):  # what is expected of domains that are alike
         return None
-    heavy = 1e3 * np.sqrt(np.sum(means**2))  # the row that makes shares sum to 1
-    shares = nnls(np.vstack([means.T, np.full(len(classes), heavy)]), np.append(mean, heavy))[0]
-    shares /= shares.sum()
+    shares = nearest_shares(means.T, mean, heavy=1e3 * float(np.sqrt(np.sum(means**2))))
     return ClassShares(classes, source, shares, 1 - max(0.0, distance(shares)) / before)
 
 
 def far_rows(data: DomainData) -> tuple[float, float]:
-    """The shares of source rows and of target rows that lie far from all others of their domain; zeros for sparse rows."""
-    if is_foreign(data.X_source) or not isinstance(data.X_source, np.ndarray):
+    """The shares of source rows and of target rows that lie far from all others of their domain; zeros for sparse rows and tensors."""
+    if not isinstance(data.X_source, np.ndarray):
         return 0.0, 0.0
     return _far_share(data.X_source), _far_share(data.X_target)
 
@@ -117,7 +115,7 @@ def differ_in_far_rows(shares: tuple[float, float]) -> bool:
 
 
 def _far_share(X: Array) -> float:
-    rows = _dense(X, _spread(np.arange(len(X))))
+    rows = _dense(X, evenly_spread(len(X), _LOOKED_AT))
     if len(rows) < 10:
         return 0.0
     deviations = np.abs(rows - np.median(rows, axis=0))
@@ -125,11 +123,6 @@ def _far_share(X: Array) -> float:
     distances = (deviations[:, scale > 0] / scale[scale > 0]).mean(axis=1) if np.any(scale > 0) else np.zeros(len(rows))
     share = float(np.mean(distances > _FAR * np.median(distances))) if np.median(distances) > 0 else 0.0
     return share if share <= _FEW else 0.0
-
-
-def _spread(order: Array) -> Array:
-    """At most `_LOOKED_AT` of them, evenly spread."""
-    return order[np.unique(np.linspace(0, len(order) - 1, min(len(order), _LOOKED_AT)).astype(int))]
 
 
 def _dense(X: Any, rows: Array) -> Array:
@@ -162,8 +155,7 @@ def contradiction(base: Any, data: DomainData, rows: Array, predicted: Array) ->
     """
     if is_foreign(data.X_source) or len(data.y_source) < 20 or data.X_source.shape[1] < 2:
         return None
-    order = np.argsort(data.y_source, kind="stable")
-    looked_at = order[np.unique(np.linspace(0, len(order) - 1, min(len(order), _TRIED)).astype(int))]
+    looked_at = np.argsort(data.y_source, kind="stable")[evenly_spread(len(data.y_source), _TRIED)]
     left_out = np.arange(len(looked_at)) % 3 == 1
     learned, held = looked_at[~left_out], looked_at[left_out]
     if len(np.unique(data.y_source[learned])) < 2:
@@ -180,9 +172,10 @@ def contradiction(base: Any, data: DomainData, rows: Array, predicted: Array) ->
     probability = (len(held) * calibrated + 1) / (len(held) + 2)
     X, target = _dense(data.X_source, looked_at), _dense(data.X_target, rows)
     scale = X.std(axis=0)
-    neighbours = NearestNeighbors().fit(X / np.where(scale > 0, scale, 1))
+    scale[scale == 0] = 1
+    neighbours = NearestNeighbors().fit(X / scale)
     between = neighbours.kneighbors(n_neighbors=1)[0][:, 0]
-    distance = neighbours.kneighbors(target / np.where(scale > 0, scale, 1), 1)[0][:, 0]
+    distance = neighbours.kneighbors(target / scale, 1)[0][:, 0]
     contradicted = (of_target[0] != predicted) & (distance <= np.quantile(between, 0.95))
     return max(0.0, float(np.mean(contradicted * (2 * probability - 1))))
 

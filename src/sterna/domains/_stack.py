@@ -219,6 +219,11 @@ def vstack(parts: Sequence[Any]) -> Any:
     return namespace(kept[0]).concat(kept) if is_foreign(kept[0]) else np.concatenate(kept)
 
 
+def evenly_spread(n: int, most: int) -> NDArray[np.intp]:
+    """Up to `most` of the numbers 0 to n - 1, rising, as far apart as they can be."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
+
+
 def rows_of(X: Any, rows: Array) -> Any:
     """Take rows by their numbers from an array, sparse matrix, DataFrame or Series."""
     return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[like(rows, X)]

@@ -7,45 +7,29 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier
+from sklearn.base import ClassifierMixin, RegressorMixin, clone, is_classifier
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.metaestimators import available_if
 
 from sterna.base import TransferEstimator
 from sterna.domains._stack import Array, DomainData
 from sterna.multisource._experts import constant_loss, domain_classifier, enough_labels, fit_experts, harmful, members
-from sterna.parameters._trust import loss, outputs, truth
+from sterna.parameters._trust import Blend, loss, outputs, truth
 
 _PRIOR_ROWS = 10_000  # of each source, evenly spaced, that the experts which choose priors are fitted on
 _PENALTY = 1e-3  # on log priors: keeps them finite where the labels tell nothing, or all, of them
 
 
-def _all_have_proba(self: _Combination) -> bool:
-    return self.classes_ is not None and all(hasattr(expert, "predict_proba") for expert in self.experts)
-
-
-class _Combination(BaseEstimator):
+class _Combination(Blend):
     """Fitted experts, each weighted at each row by the posterior probability of its source."""
 
-    def __init__(self, experts: list[Any], domain_model: Any, factors: Array, classes: Array | None) -> None:
-        self.experts = experts
+    def __init__(self, models: list[Any], domain_model: Any, weights: Array, classes: Array | None) -> None:
+        super().__init__(models, weights, classes)
         self.domain_model = domain_model
-        self.factors = factors
-        self.classes = classes
-        self.classes_ = classes
 
     def _combined(self, X: Any) -> Array:
-        posterior = posteriors(self.domain_model, X, self.factors)
-        parts = zip(self.experts, posterior.T, strict=True)
-        return sum(share[:, None] * outputs(expert, X, self.classes_) for expert, share in parts)
-
-    def predict(self, X: Any) -> Array:
-        combined = self._combined(X)
-        return combined[:, 0] if self.classes_ is None else self.classes_[combined.argmax(axis=1)]
-
-    @available_if(_all_have_proba)
-    def predict_proba(self, X: Any) -> Array:
-        return self._combined(X)
+        posterior = posteriors(self.domain_model, X, self.weights)
+        parts = zip(self.models, posterior.T, strict=True)
+        return sum(share[:, None] * outputs(model, X, self.classes_) for model, share in parts)
 
 
 class _CombinationClassifier(ClassifierMixin, _Combination):
@@ -208,7 +192,7 @@ class DistributionWeightedCombination(TransferEstimator):
         return fit_priors(posteriors(self.domain_classifier_, X, factors), predictions, expected)
 
     def _report(self, data: DomainData, groups: dict[int, Array], labels: bool) -> None:
-        posterior = posteriors(self.domain_classifier_, data.X_target, self.estimator_.factors)
+        posterior = posteriors(self.domain_classifier_, data.X_target, self.estimator_.weights)
         weights = posterior.mean(axis=0)
         self.health_ |= {
             "source_weights": dict(zip(groups, weights.tolist(), strict=True)),

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.optimize import nnls
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sterna.domains._simplex import nearest_mixture
 from sterna.domains._stack import Array, DomainData, vstack
 from sterna.reweight._kernel import blocks, gaussian, median_distance, same_scale
 from sterna.reweight._label_shift import LabelShiftCorrector
@@ -200,24 +200,3 @@ def _nystrom(source: Any, target: Any, member: Array, bandwidth: float, rank: in
     of_classes, of_target = means[:-1], means[-1]
     counts = np.append((member > 0).sum(axis=0), n_target)
     return _Means(of_classes @ of_classes.T, of_classes @ of_target, float(of_target @ of_target), counts, diagonal)
-
-
-def nearest_mixture(G: Array, g: Array) -> Array:
-    """The minimum of q'Gq - 2 g'q over q >= 0 with the sum 1.
-
-    Parameters
-    ----------
-    G : ndarray of shape (n_classes, n_classes)
-        Positive semidefinite.
-    g : ndarray of shape (n_classes,)
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-    """
-    values, vectors = eigh(G)
-    root = np.sqrt(np.maximum(values, 1e-12 * values[-1]))
-    design, goal = (vectors * root).T, vectors.T @ g / root
-    heavy = 1e4 * root[-1]  # holds the sum at 1 up to 1e-8
-    shares = nnls(np.vstack([design, np.full(len(g), heavy)]), np.append(goal, heavy))[0]
-    return shares / shares.sum()

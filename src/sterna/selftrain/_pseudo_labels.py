@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sterna.base import TransferEstimator
-from sterna.domains._stack import Array, DomainData, rows_of, vstack
+from sterna.domains._stack import Array, DomainData, evenly_spread, rows_of, vstack
 from sterna.selftrain._confidence import (
     draw,
     fit_or_constant,
@@ -237,8 +237,7 @@ class PseudoLabels(TransferEstimator):
 
     def _compare_on_source(self, data: DomainData) -> None:
         """Warn where the pseudo-labels taught what contradicts the source's labels."""
-        n = len(data.y_source)
-        rows = np.unique(np.linspace(0, n - 1, min(n, 1000)).astype(int))
+        rows = evenly_spread(len(data.y_source), 1000)
         X, y = rows_of(data.X_source, rows), data.y_source[rows]
         before, after = (float(np.mean(model.predict(X) == y)) for model in (self._first, self.estimator_))
         del self._first, self._labeller

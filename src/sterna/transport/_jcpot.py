@@ -7,12 +7,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator
+from sterna.domains._simplex import nearest_mixture
 from sterna.domains._stack import Array, DomainData
 from sterna.transport._plan import clipped_kernel, entropic_plan, forbid, squared_distances, transport_cost
 from sterna.transport._problem import batches, class_codes, within_scale
@@ -279,11 +279,7 @@ def reliability(B: Array, given: Array, found: Array) -> tuple[float, float]:
     before = given @ B @ given
     if before <= 0:  # no more than chance
         return 0.0, 0.0
-    values, vectors = np.linalg.eigh(B)
-    root = np.sqrt(np.maximum(values, 1e-12 * max(values[-1], 1e-12)))
-    heavy = 1e4 * root[-1]  # holds the sum at 1
-    best = nnls(np.vstack([(vectors * root).T, np.full(len(B), heavy)]), np.append(np.zeros(len(B)), heavy))[0]
-    best /= best.sum()
+    best = nearest_mixture(B, np.zeros(len(B)))
     explained = 1 - np.clip(best @ B @ best / before, 0, 1)
     step = found - given
     slope, curvature = -(step @ B @ given), step @ B @ step

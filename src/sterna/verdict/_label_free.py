@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sterna.domains._stack import Array, rows_of
+from sterna.domains._stack import Array, evenly_spread, rows_of
 from sterna.select import collapse_reason, information_maximisation
 from sterna.verdict._cells import Meter, Plan, health_of
 from sterna.verdict._metrics import Metric, Truth, find_metric
@@ -103,8 +103,7 @@ def _weighted_score(plan: Plan, strategy: Any, X: Any, y: Array, as_source: dict
 
 def _thinned(prediction: Array, classes: Array | None) -> list[Any]:
     """Predictions of up to 2000 evenly spaced rows: class numbers, or values."""
-    rows = np.unique(np.linspace(0, len(prediction) - 1, min(MAX_KEPT, len(prediction))).astype(int))
-    shown = prediction[rows]
+    shown = prediction[evenly_spread(len(prediction), MAX_KEPT)]
     return [int(code) for code in np.searchsorted(classes, shown)] if classes is not None else [float(value) for value in shown]
 
 
