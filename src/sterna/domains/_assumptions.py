@@ -6,12 +6,13 @@ No target label is read, and some rows of a domain are looked at, so that the co
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
-from sklearn.neighbors import NearestNeighbors
+from sklearn.metrics import pairwise_distances_chunked
 
 from sterna.domains._arrays import is_foreign
 from sterna.domains._simplex import nearest_shares
@@ -19,6 +20,7 @@ from sterna.domains._stack import Array, DomainData, evenly_spread, rows_of
 
 _LOOKED_AT = 2000
 _TRIED = 1000  # source rows that a model is tried on
+_FEW_NEAR = 0.05  # of the target rows: a model of the source is not fitted for fewer
 # A row is far out where its mean deviation from the median, over features in units of their mean deviation, is so many times the
 # median row's. Normal rows of one feature pass 10 times once in 10^11.
 _FAR = 10.0
@@ -151,14 +153,16 @@ def contradiction(base: Any, data: DomainData, rows: Array, predicted: Array) ->
     Returns
     -------
     float or None
-        A share of rows, 0 or more; None for tensors, a base without confidence, or fewer than 20 source rows.
+        A share of rows, 0 or more; None for tensors, a base without confidence, fewer than 20 source rows, or where fewer than
+        one target row in twenty lies among the source's.
     """
     if is_foreign(data.X_source) or len(data.y_source) < 20 or data.X_source.shape[1] < 2:
         return None
     looked_at = np.argsort(data.y_source, kind="stable")[evenly_spread(len(data.y_source), _TRIED)]
+    near = _among(_dense(data.X_source, looked_at), _dense(data.X_target, rows))
     left_out = np.arange(len(looked_at)) % 3 == 1
     learned, held = looked_at[~left_out], looked_at[left_out]
-    if len(np.unique(data.y_source[learned])) < 2:
+    if np.mean(near) < _FEW_NEAR or len(np.unique(data.y_source[learned])) < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the strategy's own fit has told what there is to tell
@@ -170,14 +174,23 @@ def contradiction(base: Any, data: DomainData, rows: Array, predicted: Array) ->
     right = (found[0] == data.y_source[held]).astype(float)
     calibrated = IsotonicRegression(out_of_bounds="clip").fit(found[1], right).predict(of_target[1])
     probability = (len(held) * calibrated + 1) / (len(held) + 2)
-    X, target = _dense(data.X_source, looked_at), _dense(data.X_target, rows)
+    contradicted = (of_target[0] != predicted) & near
+    return max(0.0, float(np.mean(contradicted * (2 * probability - 1))))
+
+
+def _among(X: Array, target: Array) -> Array:
+    """Which target rows are as near to one of the source as those are to each other, but for the farthest twentieth."""
     scale = X.std(axis=0)
     scale[scale == 0] = 1
-    neighbours = NearestNeighbors().fit(X / scale)
-    between = neighbours.kneighbors(n_neighbors=1)[0][:, 0]
-    distance = neighbours.kneighbors(target / scale, 1)[0][:, 0]
-    contradicted = (of_target[0] != predicted) & (distance <= np.quantile(between, 0.95))
-    return max(0.0, float(np.mean(contradicted * (2 * probability - 1))))
+    X, target = X / scale, target / scale
+    # the second smallest: the smallest is a row's distance to itself
+    between = _reduced(X, None, lambda distances, start: np.partition(distances, 1, axis=1)[:, 1])
+    return _reduced(target, X, lambda distances, start: distances.min(axis=1)) <= np.quantile(between, 0.95)
+
+
+def _reduced(A: Array, B: Array | None, reduce: Callable[[Array, int], Array]) -> Array:
+    """One number a row of the distances of A's rows from B's (None: from A's), some megabytes of them at a time."""
+    return np.concatenate(list(pairwise_distances_chunked(A, B, reduce_func=reduce, working_memory=2)))
 
 
 def _confident(model: Any, X: Any) -> tuple[Array, Array] | None:
