@@ -24,6 +24,7 @@ ALLOWED = {
     "io": {"deep"},
     "pipeline": set(),
     **{family: {"base", "domains"} for family in FAMILIES},
+    "align": {"base", "domains", "parameters"},  # held-out predictions
     "selftrain": {"align", "base", "domains"},  # neighbours
     "multisource": {"base", "domains", "parameters", "transport"},  # trust in predictions, plans
     **{

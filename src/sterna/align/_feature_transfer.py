@@ -12,7 +12,11 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.utils._param_validation import Interval
 
 from sterna.align._base import Aligner
-from sterna.domains._stack import Array, DomainData
+from sterna.domains._stack import Array, DomainData, evenly_spread, rows_of
+from sterna.parameters._trust import fit_or_constant, held_out
+
+_COMPARED = 1000  # source rows that a model without transfer is fitted on, for comparison
+_LEAST_LABELS = 8  # fewer labelled target rows compare nothing
 
 
 class FeatureTransfer(Aligner):
@@ -47,15 +51,16 @@ class FeatureTransfer(Aligner):
         Classifiers only.
     health_ : dict
         `n_components`; `source_r2`: the share of the label's variance in the source (for classes: of the indicators) that the
-        directions explain; `head_on_target`: whether the head was trained on target rows alone.
+        directions explain; `head_on_target`: whether the head was trained on target rows alone; then `head_loss` and `source_loss`:
+        of heads and of a model of the source, on labelled target rows that neither has seen, share of errors or squared error.
 
     Notes
     -----
     PLS for regression, PLS on class indicators for classification, with features standardised by the source. The components
     are scaled by their relevance, so that the head's penalty trusts those that mattered in the source first. The head is
-    trained on the labelled target rows alone; on the projected source rows where no target label is known; and on both where
-    a class of the source has no labelled target row, since such a head could not predict it. Several sources are taken as
-    one. Time O(n d k) for a few dozen passes; memory three copies of the source.
+    trained on the labelled target rows alone, and on the projected source rows too where a class of the source has no labelled
+    target row, since such a head could not predict it. Several sources are taken as one. Time O(n d k) for a few dozen passes;
+    memory three copies of the source.
 
     References
     ----------
@@ -79,6 +84,7 @@ class FeatureTransfer(Aligner):
     compared_by_default = True
     reference = "Pan and Yang 2010, section 3.2"
     assumes = ("concept", "subspace")
+    needs = frozenset({"source data", "target data", "target labels"})
 
     _parameter_constraints = {
         **Aligner._parameter_constraints,
@@ -118,13 +124,36 @@ class FeatureTransfer(Aligner):
     def _fit_domains(self, data: DomainData) -> None:
         self._align(data)
         covered = not is_classifier(self) or bool(np.isin(data.y_source, data.y_target).all())
-        self.health_["head_on_target"] = bool(data.n_target_labelled and covered)
-        if self.health_["head_on_target"]:
+        self.health_["head_on_target"] = covered
+        if covered:
             self.adapted_ = True
             self.estimator_ = self._base_estimator().fit(self._map_target(data.X_target_labelled), data.y_target)
+            self._compare_with_source(data)
         else:
             self._fit_final(self._map_source(data.X_source), data)
         self._look_for_collapse(data)
+
+    def _compare_with_source(self, data: DomainData) -> None:
+        """Warn where heads err more than a model of the source, on labelled target rows that neither has seen."""
+        X, y, classes = data.X_target_labelled, data.y_target, self.classes_ if is_classifier(self) else None
+        shown = evenly_spread(len(data.y_source), _COMPARED)
+        plain = fit_or_constant(self._base_estimator(), rows_of(data.X_source, shown), data.y_source[shown])
+        rows, of_heads = held_out(self._base_estimator, self._map_target(X), y, classes)
+        if len(rows) < _LEAST_LABELS:
+            return
+        heads = of_heads[:, 0] if classes is None else classes[of_heads.argmax(axis=1)]
+        head_loss, source_loss = (
+            (found - y[rows]) ** 2 if classes is None else (found != y[rows]).astype(float)
+            for found in (heads, plain.predict(X[rows]))
+        )
+        self.health_.update(head_loss=float(head_loss.mean()), source_loss=float(source_loss.mean()))
+        gap = head_loss - source_loss
+        if gap.mean() > gap.std(ddof=1) / np.sqrt(len(gap)):
+            what = "squared error" if classes is None else "share of errors"
+            self._doubt(
+                f"on the {len(y)} labelled target rows, cross-validated, FeatureTransfer has a {what} of {head_loss.mean():.3g}, a model "
+                f"of the source {source_loss.mean():.3g}; use SourceOnly or Pooled, or label more target rows"
+            )
 
     def _map_source(self, X: Array) -> Array:
         return (X - self.source_mean_) @ self.components_
