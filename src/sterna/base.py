@@ -291,7 +291,8 @@ class TransferEstimator(BaseEstimator):
         if not get_tags(base).array_api_support:
             raise TypeError(
                 f"{type(base).__name__} cannot be fitted on tensors; give {name} a base estimator that scikit-learn lists for "
-                "array_api_dispatch, for instance LogisticRegression, RidgeClassifier or Ridge, or give it X.cpu().numpy()"
+                "array_api_dispatch, for instance RidgeClassifier, Ridge or, from scikit-learn 1.9 on, LogisticRegression, or give it "
+                "X.cpu().numpy()"
             )
 
     def _validated(self, X: Any, method: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -17,6 +18,11 @@ from sterna.align._mmd_projection import constrained_top
 from sterna.align._spectrum import right_singular
 from sterna.domains._arrays import median_distance_between
 from tensors import dispatched, integer_labels, on_device, tensor, torch
+
+pytestmark = pytest.mark.skipif(
+    tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 9),
+    reason="LogisticRegression takes no tensors before 1.9",
+)
 
 BASE = LogisticRegression(C=1e-3, tol=1e-9, max_iter=10_000)  # far from flat: where it stops makes no difference
 MODELS = {
