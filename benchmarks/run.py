@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def main():
-    names = ["methods.py", "calibration.py", "collapse.py", "cache.py", "deep_overhead.py"]
+    names = ["methods.py", "calibration.py", "collapse.py", "logme.py", "cache.py", "deep_overhead.py"]
     real = [
         "real_data.py",
         "surf.py",

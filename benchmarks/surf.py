@@ -19,16 +19,26 @@ import numpy as np
 from harness import interval, strategy_named, takes_base
 from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, normalize
+from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 import sterna
+from sterna.align import CORAL, GFK, JDA, JGSA, MEDA, TCA
+from sterna.baselines import SourceOnly
 from sterna.verdict._run import transport_with_numpy_only
 
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(os.environ.get("STERNA_DATA", "data"))
 DOMAINS = ("caltech", "amazon", "webcam", "dslr")
 PAIRS = [(s, t) for s in DOMAINS for t in DOMAINS if s != t]
+# Mean accuracy of 12 pairs as MEDA's authors tabulate it (ACM Multimedia 2018). Their TCA and JDA are not the original authors':
+# by the latter's settings, which are used here, Caltech -> Amazon is 38.20 and 44.78 (Long et al. 2013).
+PUBLISHED = {"SourceOnly": 31.4, "GFK": 43.1, "TCA": 46.2, "JDA": 46.8, "CORAL": 48.8, "JGSA": 50.0, "MEDA": 52.7}
+TEN_AXES = ({"caltech", "dslr"}, {"webcam", "amazon"}, {"webcam", "dslr"})  # GFK's authors' numbers of axes
 BASES = {"LogisticRegression(C=0.01)": LogisticRegression(C=0.01, max_iter=2000), "1-NN": KNeighborsClassifier(1)}
 
 
@@ -52,6 +62,41 @@ def run(name, base, source, target):
             return model.predict(Xt).astype(int), time.time() - start, None
         except (ValueError, TypeError) as error:
             return None, time.time() - start, str(error)
+
+
+def by_paper(name, source, target):
+    """The accuracy of a method under its paper's protocol; where the settings come from stands in tests/reference."""
+    (Xs, ys), (Xt, yt) = load(source), load(target)
+    n, nearest = len(ys) + len(yt), KNeighborsClassifier(1)
+    lagrangian = (2000 / n) ** 2  # lambda = 1, see the Notes of TCA
+    found = {
+        "SourceOnly": lambda: SourceOnly(nearest),
+        "GFK": lambda: GFK(nearest, n_components=10 if {source, target} in TEN_AXES else 20, standardize=False),
+        "TCA": lambda: TCA(nearest, n_components=100, regularization=lagrangian, standardize=False),
+        "JDA": lambda: JDA(
+            make_pipeline(Normalizer(), nearest), n_components=100, regularization=lagrangian, standardize=False
+        ),
+        "CORAL": lambda: CORAL(GridSearchCV(SVC(kernel="linear"), {"C": np.logspace(-4, 1, 6)}, cv=5)),
+        "JGSA": lambda: JGSA(nearest, standardize=False),
+        "MEDA": lambda: MEDA(nearest, standardize=False, random_state=0),
+    }
+    if name in ("JDA", "JGSA"):
+        Xs, Xt = normalize(Xs), normalize(Xt)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = np.concatenate([ys.astype(float), np.full(len(yt), np.nan)])
+        model = found[name]().fit(np.concatenate([Xs, Xt]), y, sample_domain=np.repeat([1, -2], [len(ys), len(yt)]))
+        return 100 * float(np.mean(model.predict(Xt) == yt))
+
+
+def paper_table(memory, jobs):
+    """Lines: published means beside ours under the papers' protocols."""
+    found = Parallel(jobs)(delayed(memory.cache(by_paper))(name, *pair) for name in PUBLISHED for pair in PAIRS)
+    lines = ["| method | published mean | ours | less than published by |", "|---|---|---|---|"]
+    for i, (name, published) in enumerate(PUBLISHED.items()):
+        mean = np.mean(found[12 * i : 12 * i + 12])
+        lines.append(f"| {name} | {published} | {mean:.1f} | {published - mean:+.1f} |")
+    return lines
 
 
 def vote(found, names, base, number):
@@ -102,6 +147,8 @@ def main():
         values = " | ".join(f"{a:.1f}" for a in accuracy)
         seconds = np.mean([row[1] for row in scores[cell]])
         lines.append(f"| {cell[0]} | {cell[1]} | {values} | **{accuracy.mean():.1f}** | {gain} | {seconds:.1f} |")
+    if not options.only:
+        lines += ["", "## Under the papers' protocols", "", *paper_table(memory, options.jobs)]
     print("\n".join(lines))
     if not options.only:
         about = "`benchmarks/surf.py`; defaults, no target labels, one thread; intervals by Student's t over the 12 pairs, which share domains."
