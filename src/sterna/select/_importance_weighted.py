@@ -14,18 +14,20 @@ from sterna.measures._domain_scores import domain_scores
 MAX_WEIGHT = 20.0
 
 
-def importance_weights(X_source: Any, X_target: Any, *, random_state: int = 0) -> Array:
+def importance_weights(X_source: Any, X_target: Any, *, normalized: bool = True, random_state: int = 0) -> Array:
     """Density ratios target / source of the source rows, from the out-of-fold probabilities of a domain classifier.
 
     Parameters
     ----------
     X_source, X_target : array or sparse matrix of shape (n_samples, n_features)
+    normalized : bool, default=True
+        Divide the ratios by their mean. `dev` corrects by how far the mean is from 1, and so takes them as they are.
     random_state : int, default=0
 
     Returns
     -------
     ndarray of shape (n_source,)
-        Mean 1; ratios are cut at 20 before that. All equal where a domain has a single row.
+        Mean 1 where normalised; ratios are cut at 20 before that. All 1 where a domain has a single row.
 
     References
     ----------
@@ -36,4 +38,4 @@ def importance_weights(X_source: Any, X_target: Any, *, random_state: int = 0) -
         return np.ones(n_source)  # one row says nothing of a density
     ratio, _ = domain_scores(X_source, X_target, check_random_state(random_state)).density_ratio()
     weights = np.minimum(ratio, MAX_WEIGHT)
-    return weights / weights.mean()
+    return weights / weights.mean() if normalized else weights

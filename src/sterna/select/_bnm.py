@@ -1,0 +1,57 @@
+"""bnm: sure and varied predictions, by the nuclear norm of their matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sterna.measures._threads import single_threaded
+from sterna.select._checks import check_proba
+from sterna.select._facts import scorer_facts
+
+
+@scorer_facts(
+    tasks=("classification",),
+    bounds=(0.0, 1.0),
+    reference="Cui, Wang, Zhuo, Li, Huang and Tian 2020",
+    fooled_by_collapse=False,
+)
+@single_threaded
+def bnm(proba_target: Any) -> float:
+    """Nuclear norm of the matrix of predictions, as a share of the largest it could be.
+
+    1: all predictions are certain and the classes are even; a model that is certain of one class everywhere gets
+    1 / sqrt(n_classes). When to use it: as `information_maximisation`, with less weight on even classes. When it misleads:
+    where the target lacks many classes, and where a model is certain and wrong.
+
+    Parameters
+    ----------
+    proba_target : array-like of shape (n_target, n_classes)
+        Predicted probabilities of target rows.
+
+    Returns
+    -------
+    float
+        Larger is better.
+
+    Notes
+    -----
+    ||P||_* / sqrt(n min(n, n_classes)): the paper's bound (||P||_* <= sqrt(min(n, n_classes)) ||P||_F and
+    ||P||_F <= sqrt(n)). The paper divides by the size of a batch; divided so, the value is the same for a sample that is repeated
+    and does not shrink with n, as long as n >= n_classes. Cost O(n n_classes^2) in time, O(n n_classes) in memory.
+
+    References
+    ----------
+    S. Cui, S. Wang, J. Zhuo, L. Li, Q. Huang, Q. Tian (2020), Towards discriminability and diversity: batch nuclear-norm
+    maximization under label insufficient situations, CVPR.
+
+    Examples
+    --------
+    >>> from sterna.select import bnm
+    >>> round(bnm([[1.0, 0.0], [0.0, 1.0]]), 4), round(bnm([[1.0, 0.0], [1.0, 0.0]]), 4)
+    (1.0, 0.7071)
+    """
+    proba = check_proba("proba_target", proba_target)
+    singular = np.linalg.svd(np.linalg.qr(proba, mode="r"), compute_uv=False)
+    return min(float(singular.sum() / np.sqrt(len(proba) * min(proba.shape))), 1.0)
