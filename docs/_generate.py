@@ -17,6 +17,7 @@ def write_all(folder):
         "strategies.md": strategies_table(),
         "families.md": families_list(),
         "measures.md": measures_table(),
+        "scorers.md": scorers_table(),
         "names.md": names_table(),
         "cli.md": command_line(),
     }
@@ -109,6 +110,15 @@ def measures_table():
         ]
         rows.append(_row(f"{{py:func}}`~sterna.measures.{name}`", summary(function), *facts))
     return _table(["Measure", "What it says", "Direction", "Bounds", "Needs labels", "Reference"], rows)
+
+
+def scorers_table():
+    """The facts of every score without target labels."""
+    rows = []
+    for name, function in sterna.all_scorers().items():
+        facts = [", ".join(function.needs), "no" if function.fooled_by_collapse else "yes", function.reference]
+        rows.append(_row(f"{{py:func}}`~sterna.select.{name}`", summary(function), *facts))
+    return _table(["Score", "What it says", "Needs", "Sees a collapse", "Reference"], rows)
 
 
 def names_table():

@@ -15,10 +15,13 @@ _HOMES = {
     "compare": "sterna.verdict",
     "load": "sterna.io",
     "measure": "sterna.measures",
+    "rank_backbones": "sterna.measures",
+    "rank_sources": "sterna.measures",
     "save": "sterna.io",
     "TransferPipeline": "sterna.pipeline",
     "make_pipeline": "sterna.pipeline",
     "all_measures": "sterna.discovery",
+    "all_scorers": "sterna.discovery",
     "all_strategies": "sterna.discovery",
 }
 
@@ -30,11 +33,14 @@ __all__ = [
     "TransferPipeline",
     "__version__",
     "all_measures",
+    "all_scorers",
     "all_strategies",
     "compare",
     "load",
     "make_pipeline",
     "measure",
+    "rank_backbones",
+    "rank_sources",
     "save",
 ]
 

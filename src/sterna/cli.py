@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import sterna
+from sterna._terminal import console, show_comparison, show_findings, show_ranking
 from sterna.io import write_atomically
 
 app = typer.Typer(
@@ -25,7 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console() if sys.stdout.isatty() else Console(width=140)
 
 
 def _show_version(shown: bool) -> None:
@@ -145,7 +145,7 @@ def compare(
 
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         budgets = _budgets(label_budgets)
-        _show_findings(domains)
+        show_findings(domains)
         options: dict[str, Any] = {
             "strategies": with_parameters(strategy or None, _parameters(parameter)),
             "estimator": estimator,
@@ -166,7 +166,7 @@ def compare(
             overwrite=overwrite,
             command=_command(),
         )
-        _show_comparison(comparison, out)
+        show_comparison(comparison, out)
 
 
 @app.command()
@@ -190,11 +190,58 @@ def measure(
         if out is not None:
             _refuse_existing(out, overwrite)
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
-        _show_findings(domains)
+        show_findings(domains)
         measurement = sterna.measure(domains, _encoder(encoder, weights, domains), random_state=seed)
         console.print(escape(str(measurement)), soft_wrap=True)
         if out is not None:
             write_atomically(out, json.dumps(measurement.summary(), indent=1) + "\n")
+            console.print(f"figures: {out}")
+
+
+@app.command()
+def rank(
+    target: Target,
+    source: Annotated[
+        list[Path] | None, typer.Option("--source", "--sources", "-s", help="Files or folders, repeated or with commas.")
+    ] = None,
+    backbones: Annotated[str, typer.Option(help="Names with commas; NAME=FILE takes the weights from a file.")] = "",
+    label: Label = None,
+    task: Task = None,
+    drop: Drop = None,
+    keep: Keep = None,
+    text: Text = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
+    skip_bad: SkipBad = False,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the figures to this JSON file.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """[bold]Which pretrained network, or which source, suits the target best?[/]
+
+    Networks are ranked by a cross-validated linear model on their frozen features, sources by how a model of each predicts the
+    target's labels. Differences have intervals; a ranking that chance could turn round is called not resolved.
+
+    Example: sterna rank --backbones resnet18,mobilenetv2_100 --target photos/
+
+    Example: sterna rank --sources a.csv,b.csv --target c.csv --label disease
+    """
+    with plain_errors():
+        if out is not None:
+            _refuse_existing(out, overwrite)
+        sources = [Path(part) for path in source or [] for part in str(path).split(",") if part]
+        names = [name.strip() for name in backbones.split(",") if name.strip()]
+        if bool(names) == bool(sources):
+            raise ValueError("give either --backbones or --sources: what is to be ranked")
+        domains = _domains(sources, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
+        show_findings(domains)
+        if names:
+            found = sterna.rank_backbones(domains, names, random_state=seed, progress=True)
+        else:
+            found = sterna.rank_sources(domains, _encoder(encoder, weights, domains), random_state=seed)
+        show_ranking(found)
+        if out is not None:
+            write_atomically(out, json.dumps(found.summary(), indent=1) + "\n")
             console.print(f"figures: {out}")
 
 
@@ -229,7 +276,7 @@ def fit(
         if any((out / name).exists() for name in ("model.skops", "model.safetensors")) and not overwrite:
             raise ValueError(f"{out} holds a model already; give another folder, or --overwrite")
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
-        _show_findings(domains)
+        show_findings(domains)
         options: dict[str, Any] = {"estimator": estimator, "encoder": encoder, "weights": weights, "random_state": seed}
         options["folder"] = out / "training"
         model = fit_strategy(domains, strategy, parameters=_parameters(parameter), **options)
@@ -341,7 +388,7 @@ def demo(
         domains = load_digits_by_stroke(n_labelled=30)
         console.print(f"{domains!r}", soft_wrap=True)
         comparison = sterna.compare(domains, label_budgets=[12], n_jobs=jobs, out=out, command="sterna demo")
-        _show_comparison(comparison, out)
+        show_comparison(comparison, out)
 
 
 def _domains(
@@ -405,50 +452,6 @@ def _command() -> str:
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another --out, or --overwrite")
-
-
-def _show_findings(domains: sterna.Domains) -> None:
-    console.print(f"{domains!r}", soft_wrap=True, markup=False)
-    for finding in domains.findings:
-        console.print(f"[yellow]note:[/] {escape(finding.message)}", soft_wrap=True)
-
-
-def _show_comparison(comparison: sterna.Comparison, out: Path) -> None:
-    from sterna.verdict._metrics import find_metric
-    from sterna.verdict._words import amount, spelled_gap
-
-    summary = comparison.summary
-    metric = find_metric(summary["metric"]["name"], summary["task"])
-    label_free = all(entry["mean"] is None for entry in summary["strategies"])
-    control = "target only" if comparison.verdict.control == "TargetOnly" else comparison.verdict.control
-    titles = ["label-free scores"] if label_free else [metric.name, f"against {control}", "", "against best plain", ""]
-    table = Table("strategy", *titles, box=None, pad_edge=False)
-    for entry in summary["strategies"]:
-        if entry["reason"] is not None:
-            continue
-        if label_free:
-            table.add_row(
-                entry["name"], ", ".join(f"{name} {value:.3g}" for name, value in (entry["label_free"] or {}).items())
-            )
-            continue
-        gaps = [spelled_gap(entry["difference"], metric), entry["verdict"] or ""]
-        gaps += [spelled_gap(entry["adaptation_difference"], metric), entry["adaptation"] or ""]
-        table.add_row(entry["name"], amount(entry["mean"], metric), *gaps)
-    console.print(table)
-    skipped: dict[str, list[str]] = {}
-    for entry in summary["strategies"]:
-        if entry["reason"] is not None:
-            skipped.setdefault(entry["reason"], []).append(entry["name"])
-    if skipped:
-        told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in skipped.items())
-        console.print(f"left out: {escape(told)}", soft_wrap=True)
-    colours = {"helps": "green", "hurts": "red"}
-    asked = f"does the {summary['subject']} help?"
-    for title, verdict in ((asked, comparison.verdict), ("does adapting help?", comparison.adaptation)):
-        colour = colours.get(verdict.word, "yellow")
-        console.print(f"[bold]{title}[/] [{colour} bold]{verdict.word}[/] {escape(verdict.sentence)}", soft_wrap=True)
-    console.print(f"[bold]model:[/] {escape(summary['best']['reason'])}", soft_wrap=True)
-    console.print(f"[bold]report:[/] {(out / 'report.html').resolve()}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -102,3 +102,23 @@ def all_measures() -> dict[str, Callable[..., Any]]:
         for folder, member in _family_members(deep=False)
         if folder == "measures" and inspect.isfunction(member) and hasattr(member, "direction")
     }
+
+
+def all_scorers() -> dict[str, Callable[..., Any]]:
+    """Every score of a model without target labels, by name: the public functions of `sterna.select` that carry facts.
+
+    Returns
+    -------
+    dict of str to function
+
+    Examples
+    --------
+    >>> from sterna import all_scorers
+    >>> [name for name, scorer in all_scorers().items() if scorer.needs == ("proba_target",) and not scorer.fooled_by_collapse]
+    ['bnm', 'information_maximisation', 'mcc']
+    """
+    return {
+        member.__name__: member
+        for folder, member in _family_members(deep=False)
+        if folder == "select" and getattr(member, "is_scorer", False)
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 from typer.testing import CliRunner
 
 import sterna
@@ -144,6 +145,17 @@ def test_measure_prints_and_writes(folder, invoke):
     assert again.exit_code == 2
     assert "figures.json is there already" in again.stderr
     assert invoke("measure -s a.csv -t c.csv -l back -o figures.json --overwrite").exit_code == 0
+
+
+def test_rank_of_sources(invoke, folder):
+    result = invoke("rank --sources a.csv,b.csv -t c.csv -l back -o ranking.json")
+    assert result.exit_code == 0, result.output
+    found = json.loads((folder / "ranking.json").read_text())
+    assert {candidate["name"] for candidate in found["candidates"]} == {"a", "b", "(target alone)"}
+    assert found["sentence"] in result.stdout.replace("\n", " ")
+    assert "ranking.json is there already" in invoke("rank --sources a.csv,b.csv -t c.csv -l back -o ranking.json").stderr
+    assert "give either --backbones or --sources" in invoke("rank -t c.csv -l back").stderr
+    assert "the domains are tables; use rank_sources" in invoke("rank --backbones resnet18 -t c.csv -l back").stderr
 
 
 def test_list(invoke):
@@ -353,8 +365,6 @@ def photos(tmp_path, monkeypatch):
 
 def found_encoder(encoder, domains, weights=None):
     """Brightness by a function of this module, which skops may load where it is named."""
-    from sklearn.preprocessing import FunctionTransformer
-
     return FunctionTransformer(brightness) if domains.kind == "image" else None
 
 
@@ -386,6 +396,13 @@ def test_photos_from_the_command_line(photos, monkeypatch):
     assert result.exit_code == 2
     assert "which cannot be exported; only strategies that train a network can" in result.stderr
     assert "allowed is onnx" in run_here("export run --format tflite").stderr
+
+
+def test_backbones_are_ranked_on_photos(photos):
+    found = sterna.rank_backbones(sterna.Domains.from_files([], "phone", None), {"bright": FunctionTransformer(brightness)})
+    assert found.candidates[0].name == "bright"
+    assert found.candidates[0].value > 0.9
+    assert "only candidate" in found.sentence
 
 
 def test_photos_are_measured_and_bad_ones_left_out(photos):

@@ -31,14 +31,17 @@ ALLOWED = {
         service: {"_version", "base", "baselines", "discovery", "domains", "encoders", "io", "pipeline"} | SERVICES
         for service in SERVICES
     },
+    "measures": {"_version", "base", "baselines", "discovery", "domains", "encoders", "reweight", "transport"}
+    | SERVICES,  # kernels, plans
     "backbones": {"domains"},
     "deep": {"backbones", "domains", "io"},
     "encoders": {"backbones", "deep", "domains"},
     "finetune": {"backbones", "deep", "domains", "encoders"},
     "__init__": {"_version"},
     "cli": None,  # anything
+    "_terminal": None,
 }
-MAY_IMPORT_THE_ROOT = {"discovery", "cli"}
+MAY_IMPORT_THE_ROOT = {"_terminal", "cli", "discovery"}
 
 
 def modules():

@@ -10,8 +10,11 @@ from scipy import sparse
 import sterna
 from sterna.measures import __all__ as public
 
-MEASURES = sterna.all_measures()
+MEASURES = {
+    name: measure for name, measure in sterna.all_measures().items() if measure.takes in ("features", "table", "labels")
+}
 SEEDED = {"random_state": 0}
+BLIND_TO_MEANS = {"coral_distance"}
 
 
 def pair(takes, shift=0.0, seed=0, n=60):
@@ -31,9 +34,9 @@ each_of_features = pytest.mark.parametrize("name", [n for n, m in MEASURES.items
 
 
 def test_discovery_finds_every_function_that_carries_facts():
-    assert {"column_drift", "domain_auc", "label_shift", "mmd", "overlap"} <= set(MEASURES)
-    assert set(MEASURES) <= set(public)
-    assert "measure" not in MEASURES
+    assert {"column_drift", "domain_auc", "label_shift", "logme", "mmd", "overlap"} <= set(sterna.all_measures())
+    assert set(sterna.all_measures()) <= set(public)
+    assert "measure" not in sterna.all_measures()
 
 
 @each_measure
@@ -52,6 +55,8 @@ def test_facts_are_declared(name):
 
 @each_measure
 def test_far_domains_are_farther_and_within_bounds(name):
+    if name in BLIND_TO_MEANS:
+        pytest.skip("compares covariances, which a shift leaves as they are")
     measure = MEASURES[name]
     near, far = (value_of(measure(*pair(measure.takes, shift), **SEEDED)) for shift in (0.0, 2.0))
     assert near < far if measure.direction == "larger is farther" else near > far
@@ -108,6 +113,8 @@ def test_constant_values_are_no_distance(name):
 
 @each_measure
 def test_a_column_that_tells_the_domains_apart_is_the_farthest(name):
+    if name in BLIND_TO_MEANS:
+        pytest.skip("compares covariances, and constants have none")
     measure = MEASURES[name]
     source, target = pair(measure.takes)
     far = value_of(measure(np.zeros_like(source), np.ones_like(target), **SEEDED))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from sterna import select
+import sterna
 from sterna.select._facts import EVIDENCE
 
-SCORERS = {name: getattr(select, name) for name in select.__all__ if getattr(getattr(select, name), "is_scorer", False)}
+SCORERS = sterna.all_scorers()
 CLASSES = np.array(["ant", "bee", "cat"])
 
 each_scorer = pytest.mark.parametrize("name", SCORERS)

@@ -1,11 +1,82 @@
-"""How far the domains are apart, and in what way."""
+"""How far the domains are apart and in what way, and how well features transfer."""
 
+from sterna.measures._chi2_divergence import chi2_divergence
+from sterna.measures._cka import cka
+from sterna.measures._classifier_two_sample_test import classifier_two_sample_test
 from sterna.measures._column_drift import column_drift
+from sterna.measures._coral_distance import coral_distance
 from sterna.measures._domain_auc import domain_auc
+from sterna.measures._energy_distance import energy_distance
+from sterna.measures._frechet_distance import frechet_distance
+from sterna.measures._gbc import gbc
+from sterna.measures._h_score import h_score
+from sterna.measures._js_divergence import js_divergence
+from sterna.measures._kl_divergence import kl_divergence
+from sterna.measures._knn_score import knn_score
 from sterna.measures._label_shift import label_shift
+from sterna.measures._leep import leep, nleep
+from sterna.measures._linear_probe import Probe, linear_probe
+from sterna.measures._logme import logme
 from sterna.measures._measure import Measurement, measure
 from sterna.measures._mmd import mmd
+from sterna.measures._mmd_block import mmd_block
+from sterna.measures._mmd_linear_time import mmd_linear_time
+from sterna.measures._mmd_random_features import mmd_random_features
+from sterna.measures._nce import nce
 from sterna.measures._overlap import overlap
+from sterna.measures._parc import parc
+from sterna.measures._proxy_a_distance import proxy_a_distance
+from sterna.measures._rank_backbones import rank_backbones, rank_features
+from sterna.measures._rank_sources import rank_sources
+from sterna.measures._ranking import Ranked, Ranking
+from sterna.measures._rsa import rsa
+from sterna.measures._sinkhorn_divergence import sinkhorn_divergence
 from sterna.measures._situation import allowed_strategies
+from sterna.measures._sliced_wasserstein_distance import sliced_wasserstein_distance
+from sterna.measures._svcca import svcca
+from sterna.measures._transrate import transrate
+from sterna.measures._wasserstein_distance import wasserstein_distance
 
-__all__ = ["Measurement", "allowed_strategies", "column_drift", "domain_auc", "label_shift", "measure", "mmd", "overlap"]
+__all__ = [
+    "Measurement",
+    "Probe",
+    "Ranked",
+    "Ranking",
+    "allowed_strategies",
+    "chi2_divergence",
+    "cka",
+    "classifier_two_sample_test",
+    "column_drift",
+    "coral_distance",
+    "domain_auc",
+    "energy_distance",
+    "frechet_distance",
+    "gbc",
+    "h_score",
+    "js_divergence",
+    "kl_divergence",
+    "knn_score",
+    "label_shift",
+    "leep",
+    "linear_probe",
+    "logme",
+    "measure",
+    "mmd",
+    "mmd_block",
+    "mmd_linear_time",
+    "mmd_random_features",
+    "nce",
+    "nleep",
+    "overlap",
+    "parc",
+    "proxy_a_distance",
+    "rank_backbones",
+    "rank_features",
+    "rank_sources",
+    "rsa",
+    "sinkhorn_divergence",
+    "sliced_wasserstein_distance",
+    "svcca",
+    "transrate",
+    "wasserstein_distance",
+]

@@ -15,13 +15,13 @@ def measure_facts(
 
     Parameters
     ----------
-    direction : {"larger is farther", "smaller is farther"}
+    direction : {"larger is farther", "smaller is farther", "larger is better", "larger is more alike"}
     bounds : tuple of two floats
         Between which the value lies.
     symmetric : bool
         Whether exchanging the domains leaves the value as it is.
     needs_labels : bool
-    takes : {"features", "table", "labels"}
+    takes : {"features", "table", "labels", "representations"}, or as in `transferability_facts`
         What the two arguments are.
     reference : str
 
@@ -37,3 +37,32 @@ def measure_facts(
         return function
 
     return declare
+
+
+def transferability_facts(
+    *, bounds: tuple[float, float], takes: str, reference: str, tasks: tuple[str, ...] = ("classification",)
+) -> Callable[[F], F]:
+    """Write the facts of a measure of transferability on its function; larger is always better.
+
+    Parameters
+    ----------
+    bounds : tuple of two floats
+        Between which the value lies.
+    takes : {"features and labels", "source probabilities and labels", "source labels and labels"}
+        What the first two arguments are; the labels are the target's.
+    reference : str
+    tasks : tuple of str, default=("classification",)
+
+    Returns
+    -------
+    decorator
+    """
+    declare = measure_facts(
+        direction="larger is better", bounds=bounds, symmetric=False, needs_labels=True, takes=takes, reference=reference
+    )
+
+    def declare_tasks(function: F) -> F:
+        function.tasks = tasks  # type: ignore[attr-defined]
+        return declare(function)
+
+    return declare_tasks

@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 from sterna.domains._stack import Array, vstack
 from sterna.measures._checks import check_pair, sample_rows
 from sterna.measures._facts import measure_facts
+from sterna.measures._mmd_rows import check_bandwidth, median_bandwidth
+from sterna.measures._permutations import memberships, permutation_p_value
 from sterna.measures._threads import single_threaded
 
 
@@ -85,24 +87,17 @@ def mmd(
     True
     """
     X_source, X_target = check_pair(X_source, X_target)
-    if bandwidth is not None and not bandwidth > 0:
-        raise ValueError(f"bandwidth is {bandwidth}; give a positive number, or None for the median distance")
+    check_bandwidth(bandwidth)
     rng = check_random_state(random_state)
     parts = [X[sample_rows(X.shape[0], max_rows, rng)] for X in (X_source, X_target)]
     n_source, n = parts[0].shape[0], parts[0].shape[0] + parts[1].shape[0]
     squared = euclidean_distances(vstack(parts), squared=True)  # (n, n)
     if bandwidth is None:
-        apart = squared[np.triu_indices(n, k=1)]
-        bandwidth = float(np.sqrt(np.median(apart))) or float(np.sqrt(apart.mean())) or 1.0
+        bandwidth = median_bandwidth(squared)
     kernel = np.exp(squared / (-2 * bandwidth**2))
     np.fill_diagonal(kernel, 0.0)
-    in_source = np.zeros((n, n_permutations + 1))
-    in_source[:n_source, 0] = 1.0
-    for b in range(1, n_permutations + 1):
-        in_source[rng.permutation(n)[:n_source], b] = 1.0
-    values = _discrepancies(kernel, in_source)
-    p_value = float(np.mean(values >= values[0] - 1e-12))  # the observed one counts among the permuted
-    return MMD(float(values[0]), p_value, bandwidth)
+    values = _discrepancies(kernel, memberships(n_source, n, n_permutations, rng))
+    return MMD(float(values[0]), permutation_p_value(values), bandwidth)
 
 
 def _discrepancies(kernel: Array, in_source: Array) -> Array:

@@ -61,7 +61,7 @@ def source_model(X_source: Any, y_source: Array, X_target: Any, n_classes: int |
     if not sparse.issparse(X_source):
         shown.append(viewer(aligned(X_target, X_target, X_source)))
     n_folds = min(N_FOLDS, len(y_source))
-    folds = [_folds(y_source, n_folds, n_classes is not None, random_state)]
+    folds = [fold_numbers(y_source, n_folds, n_classes is not None, random_state)]
     folds += [random_state.permutation(np.arange(X_target.shape[0]) % n_folds)] * (len(shown) - 1)
     predicted = [np.empty((len(views), n_classes or 1)) for views in shown]
     for k in range(n_folds):
@@ -82,7 +82,8 @@ def vstack_views(parts: list[Any]) -> Any:
     return type(parts[0])(vstack([part.linear for part in parts]), vstack([part.compact for part in parts]))
 
 
-def _folds(y: Array, n_folds: int, stratify: bool, rng: Any) -> Array:
+def fold_numbers(y: Array, n_folds: int, stratify: bool, rng: Any) -> Array:
+    """The fold that each row belongs to, shape (n_samples,); stratified, the rows of a class are dealt out in turn."""
     order = rng.permutation(len(y))
     if stratify:
         order = order[np.argsort(y[order], kind="stable")]

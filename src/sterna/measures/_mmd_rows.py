@@ -1,0 +1,65 @@
+"""What the variants of the maximum mean discrepancy for many rows share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.metrics.pairwise import euclidean_distances
+
+from sterna.domains._stack import Array, vstack
+from sterna.measures._pairs import centred_pair, drawn_pair, own_order
+
+_MEDIAN_ROWS = 500  # of each domain: the error of the median distance is then about 1 %
+
+
+def check_bandwidth(bandwidth: Any) -> None:
+    """A positive number, or None."""
+    if bandwidth is not None and not bandwidth > 0:
+        raise ValueError(f"bandwidth is {bandwidth}; give a positive number, or None for the median distance")
+
+
+def median_bandwidth(squared: Array) -> float:
+    """The median distance of the pairs of different rows, from squared distances of shape (n, n)."""
+    apart = squared[np.triu_indices(len(squared), k=1)]
+    return float(np.sqrt(np.median(apart))) or float(np.sqrt(apart.mean())) or 1.0
+
+
+def shuffled_pair(
+    X_source: Any, X_target: Any, bandwidth: float | None, max_rows: int, random_state: Any
+) -> tuple[Any, Any, float, Any]:
+    """Rows of both domains in random order, the bandwidth and the generator.
+
+    Parameters
+    ----------
+    X_source : array-like or sparse matrix of shape (n_source, n_features)
+    X_target : array-like or sparse matrix of shape (n_target, n_features)
+    bandwidth : float or None
+    max_rows : int
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    X_source, X_target : arrays or csr arrays
+    bandwidth : float
+    rng : RandomState
+    """
+    check_bandwidth(bandwidth)
+    source, target, rng = drawn_pair(X_source, X_target, max_rows, random_state)
+    seed = rng.randint(2**31 - 1)
+    source, target = (X[own_order(X.shape[0], seed)] for X in centred_pair(source, target))
+    if bandwidth is None:
+        rows = vstack([source[:_MEDIAN_ROWS], target[:_MEDIAN_ROWS]])
+        bandwidth = median_bandwidth(euclidean_distances(rows, squared=True))
+    return source, target, bandwidth, rng
+
+
+def mean_p_value(values: Array) -> float:
+    """The p-value of a mean of independent values for "the true mean is 0", by the normal law; 1 for a single value."""
+    if len(values) < 2:
+        return 1.0
+    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    if error <= 1e-12:  # constant rows
+        return 0.0 if mean > 1e-12 else 1.0
+    return float(norm.sf(mean / error))

@@ -1,0 +1,62 @@
+"""Drawing rows of both domains, and the small checks that the distances share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from sterna.domains._stack import Array, vstack
+from sterna.measures._checks import check_pair, sample_rows
+
+_NARROW = 500  # columns: 2000 rows then take 8 MB
+
+
+def drawn_pair(X_source: Any, X_target: Any, max_rows: int, random_state: Any) -> tuple[Any, Any, Any]:
+    """At most `max_rows` rows of each domain, checked, and the generator that drew them.
+
+    Parameters
+    ----------
+    X_source : array-like or sparse matrix of shape (n_source, n_features)
+    X_target : array-like or sparse matrix of shape (n_target, n_features)
+    max_rows : int
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    X_source, X_target : float64 arrays, or csr arrays where one of them is sparse
+    rng : RandomState
+    """
+    X_source, X_target = check_pair(X_source, X_target)
+    check_count("max_rows", max_rows, 2)
+    rng = check_random_state(random_state)
+    source, target = (X[sample_rows(X.shape[0], max_rows, rng)] for X in (X_source, X_target))
+    return source, target, rng
+
+
+def centred_pair(X_source: Any, X_target: Any) -> tuple[Any, Any]:
+    """Subtract one common row from dense rows, so that distances taken from products keep their digits."""
+    if sparse.issparse(X_source):
+        return X_source, X_target
+    center = vstack([X_source, X_target]).mean(axis=0)
+    return X_source - center, X_target - center
+
+
+def dense_if_narrow(X_source: Any, X_target: Any) -> tuple[Any, Any]:
+    """Sparse rows of few columns as dense ones, so that a classifier sees them as it sees dense rows."""
+    if sparse.issparse(X_source) and X_source.shape[1] <= _NARROW:
+        return X_source.toarray(), X_target.toarray()
+    return X_source, X_target
+
+
+def own_order(n_rows: int, seed: int) -> Array:
+    """A random order of row numbers that depends on their number alone: so exchanging the domains exchanges the folds."""
+    return np.random.RandomState(seed).permutation(n_rows)
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """A whole number of `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is {value!r}; give a whole number of {least} or more")

@@ -1,0 +1,23 @@
+"""Powers of distances between rows, the costs of transport."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics.pairwise import euclidean_distances
+
+from sterna.domains._stack import Array
+
+
+def powered_distances(X: Any, Y: Any, p: float) -> Array:
+    """||x - y||^p of all pairs of rows, dense or sparse, shape (len(X), len(Y))."""
+    squared: Array = euclidean_distances(X, Y, squared=True)
+    return squared if p == 2 else squared ** (p / 2)
+
+
+def check_power(p: Any, most: float) -> None:
+    """The power of a distance, from 1 to `most`."""
+    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not 1 <= p <= most or p == np.inf:
+        allowed = "of 1 or more" if most == np.inf else f"from 1 to {most}"
+        raise ValueError(f"p is {p!r}; give a number {allowed}, 2 as a rule")
