@@ -173,6 +173,25 @@ class DomainData:
         return len(self.y_target)
 
 
+def known_rows(y: Array, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which rows of a stack hold a label; an integer -1 is one only where a source row has it too.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    codes : ndarray of int of shape (n_samples,)
+        As `domain_codes` gives them.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+    """
+    known = is_labelled(y)
+    if y.dtype.kind == "i" and not np.any(y[codes > 0] == -1):
+        known &= y != -1
+    return known
+
+
 def take_apart(X: Any, y: Array, sample_domain: Any) -> DomainData:
     """Split a stack into source and target.
 
@@ -191,9 +210,7 @@ def take_apart(X: Any, y: Array, sample_domain: Any) -> DomainData:
     """
     codes = domain_codes(sample_domain, X.shape[0])
     source = codes > 0
-    labelled = is_labelled(y)
-    if y.dtype.kind == "i" and not np.any(y[source] == -1):
-        labelled &= y != -1
+    labelled = known_rows(y, codes)
     keep = source & labelled
     return DomainData(
         X_source=rows_of(X, np.flatnonzero(keep)),

@@ -19,8 +19,12 @@ from sterna.select._mixval import mixval
 from sterna.select._rankme import rankme
 from sterna.select._reverse_validation import reverse_validation
 from sterna.select._snd import snd
+from sterna.select._splitters import LeaveOneSourceOut, SourceFold, TargetFold
 
 __all__ = [
+    "LeaveOneSourceOut",
+    "SourceFold",
+    "TargetFold",
     "atc",
     "average_confidence",
     "bnm",
