@@ -4,6 +4,7 @@ from sterna.select._atc import atc
 from sterna.select._bnm import bnm
 from sterna.select._class_ami import class_ami
 from sterna.select._collapse import collapse_reason
+from sterna.select._combine import CombinedScores, combine_scores
 from sterna.select._confidence import average_confidence, doc
 from sterna.select._dev import dev, devn
 from sterna.select._effective import effective_sample_size
@@ -22,6 +23,7 @@ from sterna.select._snd import snd
 from sterna.select._splitters import LeaveOneSourceOut, SourceFold, TargetFold
 
 __all__ = [
+    "CombinedScores",
     "LeaveOneSourceOut",
     "SourceFold",
     "TargetFold",
@@ -30,6 +32,7 @@ __all__ = [
     "bnm",
     "class_ami",
     "collapse_reason",
+    "combine_scores",
     "dev",
     "devn",
     "doc",

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from sterna.domains._stack import Array, evenly_spread, rows_of
-from sterna.select import collapse_reason, information_maximisation
+from sterna.select import collapse_reason, combine_scores, information_maximisation
 from sterna.verdict._cells import Meter, Plan, health_of
 from sterna.verdict._metrics import Metric, Truth, find_metric
 from sterna.verdict._splits import folds
@@ -122,15 +122,9 @@ def rank_label_free(scores: dict[str, dict[str, float]], collapsed: dict[str, st
     -------
     list of str
     """
-    names = list(scores)
-    kinds = sorted({kind for values in scores.values() for kind in values})
-    ranks = np.zeros(len(names))
-    for kind in kinds:
-        sign = 1.0 if kind == "importance_weighted" and not greater_is_better else -1.0
-        values = np.array([sign * scores[name].get(kind, sign * np.inf) for name in names])  # without a score: last
-        ranks += stats.rankdata(values)
-    order = sorted(range(len(names)), key=lambda i: (names[i] in collapsed, ranks[i], names[i]))
-    return [names[i] for i in order]
+    sign = {"importance_weighted": 1.0 if greater_is_better else -1.0}
+    upward = {name: {kind: sign.get(kind, 1.0) * value for kind, value in values.items()} for name, values in scores.items()}
+    return combine_scores(upward, collapsed).order
 
 
 def labels_to_settle(
