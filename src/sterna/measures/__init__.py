@@ -23,6 +23,7 @@ from sterna.measures._mmd_block import mmd_block
 from sterna.measures._mmd_linear_time import mmd_linear_time
 from sterna.measures._mmd_random_features import mmd_random_features
 from sterna.measures._nce import nce
+from sterna.measures._otdd import otdd
 from sterna.measures._overlap import overlap
 from sterna.measures._parc import parc
 from sterna.measures._proxy_a_distance import proxy_a_distance
@@ -67,6 +68,7 @@ __all__ = [
     "mmd_random_features",
     "nce",
     "nleep",
+    "otdd",
     "overlap",
     "parc",
     "proxy_a_distance",

@@ -21,7 +21,7 @@ def measure_facts(
     symmetric : bool
         Whether exchanging the domains leaves the value as it is.
     needs_labels : bool
-    takes : {"features", "table", "labels", "representations"}, or as in `transferability_facts`
+    takes : {"features", "table", "labels", "representations", "features and labels of both"}, or as in `transferability_facts`
         What the two arguments are.
     reference : str
 
