@@ -164,7 +164,19 @@ def test_the_probe_s_penalty_has_the_least_error_on_rows_left_out():
     errors = [cross_val_predict(Ridge(3.0), F, t, cv=LeaveOneOut()) - t]
     U, s, _ = np.linalg.svd(F - F.mean(axis=0), full_matrices=False)
     U, s, centred = U[:, :-1], s[:-1], (t - t.mean())[:, None]
-    assert _left_out_error(U, s**2 / (s**2 + 3.0), U.T @ centred, centred) == pytest.approx(np.mean(np.square(errors)))
+    assert _left_out_error(U, s**2 / (s**2 + 3.0), U.T @ centred, centred) == pytest.approx(np.sum(np.square(errors)))
+
+
+def test_the_penalty_of_many_rows_is_that_of_leaving_out():
+    from sterna.measures._linear_probe import _generalised_error, _left_out_error
+
+    F, _ = rows(600, 10)
+    t = F[:, :2].sum(axis=1) + np.random.default_rng(1).normal(size=600)
+    U, s, _ = np.linalg.svd(F - F.mean(axis=0), full_matrices=False)
+    centred = (t - t.mean())[:, None]
+    shrunk = s**2 / (s**2 + np.array([1.0, 1e3])[:, None])
+    exact = [_left_out_error(U, row, U.T @ centred, centred) for row in shrunk]
+    np.testing.assert_allclose(_generalised_error(shrunk, U.T @ centred, centred), exact, rtol=0.01)
 
 
 def test_probe_has_an_interval_by_rows():

@@ -20,6 +20,9 @@ from sterna.measures._labelled import Labelled, check_labelled
 _PENALTIES = np.logspace(-6, 3, 13)  # in units of the mean eigenvalue of the features' Gram matrix
 
 
+_MANY_ROWS = 4  # times the rank: then leverages are small enough for their mean to do
+
+
 @dataclass(frozen=True)
 class Probe:
     """The cross-validated score: accuracy, or R^2 for values.
@@ -75,15 +78,16 @@ def linear_probe(features: Any, y: Any, *, cv: int = 5, max_rows: int = 20_000, 
     Notes
     -----
     Ridge regression on indicators (values for regression), features centred by the fold, the penalty by the leave-one-out
-    error within the fold from 13 values. One eigendecomposition a fold of the smaller Gram matrix serves all
-    penalties and classes.
-    The interval is Student's over rows; it leaves out that folds share their rows. Time O(cv n d min(n, d)).
+    error within the fold from 13 values (by generalised cross-validation where rows are four times the rank or more). One
+    eigendecomposition a fold of the smaller Gram matrix serves all penalties and classes. The interval is Student's over rows;
+    it leaves out that folds share their rows. Time O(cv n d min(n, d)).
 
     References
     ----------
     G. Alain, Y. Bengio (2017), Understanding intermediate layers using linear classifier probes, ICLR workshop. S. Kornblith, J.
     Shlens, Q. Le (2019), Do better ImageNet models transfer better?, CVPR. D. Allen (1974), The relationship between
-    variable selection and data augmentation and a method for prediction, Technometrics 16 (the leave-one-out error).
+    variable selection and data augmentation and a method for prediction, Technometrics 16 (the leave-one-out error). G. Golub, M. Heath, G.
+    Wahba (1979), Generalized cross-validation as a method for choosing a good ridge parameter, Technometrics 21.
 
     Examples
     --------
@@ -139,13 +143,24 @@ def _ridge(X: Array, answers: Array, X_new: Array) -> Array:
     left = X @ (vectors / root) if n >= d else vectors  # (n, rank), orthonormal
     goal = left.T @ answers
     penalties = _PENALTIES * values.mean()
-    errors = [_left_out_error(left, values / (values + penalty), goal, answers) for penalty in penalties]
+    shrunk = values / (values + penalties[:, None])  # (n_penalties, rank)
+    if len(values) <= n / _MANY_ROWS:
+        errors = _generalised_error(shrunk, goal, answers)
+    else:
+        errors = [_left_out_error(left, row, goal, answers) for row in shrunk]
     chosen = penalties[np.argmin(errors)]
     return np.asarray(X_new @ right @ ((root / (values + chosen))[:, None] * goal) + offset)
 
 
+def _generalised_error(shrunk: Array, goal: Array, answers: Array) -> Array:
+    """The same for each penalty with the mean leverage in place of each row's (generalised cross-validation), (n_penalties,)."""
+    beyond = max(float(np.sum(answers**2) - np.sum(goal**2)), 0.0)
+    errors = (1 - shrunk) ** 2 @ np.sum(goal**2, axis=1) + beyond
+    return np.asarray(errors / (1 - (shrunk.sum(axis=1) + 1) / len(answers)) ** 2)
+
+
 def _left_out_error(left: Array, shrunk: Array, goal: Array, answers: Array) -> float:
-    """The mean squared error on rows left out, by their leverage; generalised cross-validation fails where rank nears rows."""
-    leverage = np.einsum("nr,r,nr->n", left, shrunk, left) + 1 / len(left)  # 1 / n for the mean
+    """The squared error on rows left out, by their leverage."""
+    leverage = left**2 @ shrunk + 1 / len(left)  # 1 / n for the mean
     residual = answers - left @ (shrunk[:, None] * goal)
-    return float(np.mean((residual / np.maximum(1 - leverage, 1e-9)[:, None]) ** 2))
+    return float(np.sum((residual / np.maximum(1 - leverage, 1e-9)[:, None]) ** 2))

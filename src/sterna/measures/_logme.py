@@ -29,7 +29,7 @@ def logme(features: Any, y: Any) -> float:
     Parameters
     ----------
     features : array-like of shape (n_samples, n_features)
-        float32 features keep their Gram matrix in float32.
+        The Gram matrix of float32 features is summed in float32.
     y : array-like of shape (n_samples,)
         Classes, or values.
 
@@ -77,10 +77,11 @@ def _projections(data: Labelled) -> tuple[Array, Array, Array]:
     else:
         total = data.counts.astype(np.float64)
         products = data.class_sums().T if n >= d else np.eye(len(data.classes))[data.y]
-    values, vectors = eigh(column_gram(X) if n >= d else row_gram(X), overwrite_a=True, check_finite=False)
-    kept = values > max(values[-1], 0.0) * max(n, d) * np.finfo(values.dtype).eps
-    values, vectors = values[kept].astype(np.float64), vectors[:, kept]
-    squares = np.asarray(vectors.T @ products, dtype=np.float64) ** 2
+    gram = (column_gram(X) if n >= d else row_gram(X)).astype(np.float64, copy=False)  # float32 decompositions are slower
+    values, vectors = eigh(gram, overwrite_a=True, check_finite=False)
+    kept = values > max(values[-1], 0.0) * max(n, d) * np.finfo(X.dtype).eps
+    values, vectors = values[kept], vectors[:, kept]
+    squares = np.asarray(vectors.T @ products) ** 2
     return values, (squares / values[:, None] if n >= d else squares), total
 
 
