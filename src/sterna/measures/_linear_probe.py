@@ -147,7 +147,7 @@ def _ridge(X: Array, answers: Array, X_new: Array) -> Array:
     if len(values) <= n / _MANY_ROWS:
         errors = _generalised_error(shrunk, goal, answers)
     else:
-        errors = [_left_out_error(left, row, goal, answers) for row in shrunk]
+        errors = np.array([_left_out_error(left, row, goal, answers) for row in shrunk])
     chosen = penalties[np.argmin(errors)]
     return np.asarray(X_new @ right @ ((root / (values + chosen))[:, None] * goal) + offset)
 
