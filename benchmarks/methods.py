@@ -87,23 +87,17 @@ def head():
 
 def ours(name, sources=1, **parameters):
     def run(base, Xs, ys, Xt, yt):
-        import sterna
+        from harness import strategy_named
+
         from sterna.verdict._run import transport_with_numpy_only
 
         transport_with_numpy_only()
-        cls = sterna.all_strategies(deep=False)[name]
-        given = dict(parameters)
-        takes = cls().get_params(deep=False)
-        if "estimator" in takes:
-            given["estimator"] = base
-        if "random_state" in takes:
-            given["random_state"] = 0
+        model = strategy_named(name, base).set_params(**parameters)
         y_target = np.full(len(Xt), -1)
-        if "target labels" in cls.needs:
+        if "target labels" in model.needs:
             y_target[:N_LABELS] = yt[:N_LABELS]
         X, y = np.vstack([Xs, Xt]), np.concatenate([ys, y_target])
         sample_domain = np.concatenate([1 + np.arange(len(Xs)) % sources, np.full(len(Xt), -1 - sources)])
-        model = cls(**given)
         return lambda: model.fit(X, y, sample_domain=sample_domain).predict(Xt)
 
     return run

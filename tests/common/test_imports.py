@@ -33,6 +33,7 @@ ALLOWED = {
     },
     "measures": {"_version", "base", "baselines", "discovery", "domains", "encoders", "reweight", "transport"}
     | SERVICES,  # kernels, plans
+    "select": {"_version", "base", "baselines", "discovery", "domains", "encoders", "reweight"} | SERVICES,  # effective rows
     "backbones": {"domains"},
     "deep": {"backbones", "domains", "io"},
     "encoders": {"backbones", "deep", "domains"},

@@ -135,12 +135,12 @@ class FeatureTransfer(Aligner):
 
     def _compare_with_source(self, data: DomainData) -> None:
         """Warn where heads err more than a model of the source, on labelled target rows that neither has seen."""
+        if data.n_target_labelled < _LEAST_LABELS:
+            return
         X, y, classes = data.X_target_labelled, data.y_target, self.classes_ if is_classifier(self) else None
         shown = evenly_spread(len(data.y_source), _COMPARED)
         plain = fit_or_constant(self._base_estimator(), rows_of(data.X_source, shown), data.y_source[shown])
         rows, of_heads = held_out(self._base_estimator, self._map_target(X), y, classes)
-        if len(rows) < _LEAST_LABELS:
-            return
         heads = of_heads[:, 0] if classes is None else classes[of_heads.argmax(axis=1)]
         head_loss, source_loss = (
             (found - y[rows]) ** 2 if classes is None else (found != y[rows]).astype(float)

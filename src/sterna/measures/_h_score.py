@@ -9,7 +9,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
-from sterna.measures._gram import row_gram
+from sterna.measures._gram import column_gram, row_gram
 from sterna.measures._labelled import check_labelled
 
 
@@ -67,7 +67,7 @@ def h_score(features: Any, y: Any, *, shrinkage: float | None = None) -> float:
     means = np.array([X[data.y == c].mean(axis=0) for c in range(len(data.classes))])  # (n_classes, n_features)
     weighted = means * np.sqrt(data.counts / n)[:, None]
     wide = d > n
-    gram = row_gram(X) if wide else row_gram(np.ascontiguousarray(X.T))
+    gram = row_gram(X) if wide else column_gram(X)
     gram = np.tril(gram) + np.tril(gram, -1).T
     mean_variance = float(np.trace(gram)) / (n * d)
     rho = _ledoit_wolf(X, gram, mean_variance) if shrinkage is None else shrinkage

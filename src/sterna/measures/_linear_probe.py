@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 from scipy.stats import t as student
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import check_random_state
@@ -14,7 +13,7 @@ from sklearn.utils import check_random_state
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
 from sterna.measures._facts import transferability_facts
-from sterna.measures._gram import column_gram, row_gram
+from sterna.measures._gram import gram_spectrum
 from sterna.measures._labelled import Labelled, check_labelled
 
 _PENALTIES = np.logspace(-6, 3, 13)  # in units of the mean eigenvalue of the features' Gram matrix
@@ -133,20 +132,18 @@ def _ridge(X: Array, answers: Array, X_new: Array) -> Array:
     centre, offset = X.mean(axis=0, dtype=np.float64), answers.mean(axis=0)
     X, answers, X_new = X - centre, answers - offset, X_new - centre
     n, d = X.shape
-    values, vectors = eigh(column_gram(X) if n >= d else row_gram(X))
-    kept = values > max(values[-1], 0.0) * max(n, d) * np.finfo(values.dtype).eps
-    values, vectors = values[kept], vectors[:, kept]
+    values, vectors = gram_spectrum(X)
     if not len(values):
         return np.broadcast_to(offset, (len(X_new), len(offset)))
     root = np.sqrt(values)
     right = vectors if n >= d else X.T @ (vectors / root)  # (d, rank), orthonormal
-    left = X @ (vectors / root) if n >= d else vectors  # (n, rank), orthonormal
-    goal = left.T @ answers
+    goal = right.T @ (X.T @ answers) / root[:, None]  # (rank, n_answers)
     penalties = _PENALTIES * values.mean()
     shrunk = values / (values + penalties[:, None])  # (n_penalties, rank)
     if len(values) <= n / _MANY_ROWS:
         errors = _generalised_error(shrunk, goal, answers)
     else:
+        left = X @ (vectors / root) if n >= d else vectors  # (n, rank), orthonormal
         errors = np.array([_left_out_error(left, row, goal, answers) for row in shrunk])
     chosen = penalties[np.argmin(errors)]
     return np.asarray(X_new @ right @ ((root / (values + chosen))[:, None] * goal) + offset)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 
 from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
-from sterna.measures._gram import column_gram, row_gram
+from sterna.measures._gram import gram_spectrum
 from sterna.measures._labelled import Labelled, check_labelled
 
 _MAX_ITER = 200
@@ -77,10 +76,7 @@ def _projections(data: Labelled) -> tuple[Array, Array, Array]:
     else:
         total = data.counts.astype(np.float64)
         products = data.class_sums().T if n >= d else np.eye(len(data.classes))[data.y]
-    gram = (column_gram(X) if n >= d else row_gram(X)).astype(np.float64, copy=False)  # float32 decompositions are slower
-    values, vectors = eigh(gram, overwrite_a=True, check_finite=False)
-    kept = values > max(values[-1], 0.0) * max(n, d) * np.finfo(X.dtype).eps
-    values, vectors = values[kept], vectors[:, kept]
+    values, vectors = gram_spectrum(X)
     squares = np.asarray(vectors.T @ products) ** 2
     return values, (squares / values[:, None] if n >= d else squares), total
 

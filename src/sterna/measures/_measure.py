@@ -166,7 +166,7 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
         raise ValueError(f"confidence is {confidence}; give a number from 0.5 up to, but not including, 1")
     if not domains.sources:
         raise ValueError("the domains have no source; measure compares a source with the target: give one")
-    domains = _as_features(domains, encoder)
+    domains = with_features(domains, encoder)
     for domain, n_rows in ((domains.sources[0], domains.n_source), (domains.target, len(domains.target.y))):
         if n_rows < 2:
             raise ValueError(f"{domain.title} has {n_rows} row; measure needs two rows or more on both sides")
@@ -223,7 +223,8 @@ def situation_of(domains: Domains) -> Situation:
     return replace(about, sentence=about.sentence.replace(columns, own))
 
 
-def _as_features(domains: Domains, encoder: Any) -> Domains:
+def with_features(domains: Domains, encoder: Any) -> Domains:
+    """The domains with features in place of files and texts; tables as they are."""
     found = find_encoder(encoder, domains)
     return domains if found is None else encode_all(domains, found)[0]
 

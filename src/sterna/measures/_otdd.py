@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from sterna.measures._checks import sample_rows
 from sterna.measures._facts import measure_facts
 from sterna.measures._labelled import Labelled, check_labelled
 from sterna.measures._pairs import check_count
+from sterna.measures._powers import transport_work
 from sterna.measures._threads import single_threaded
 
-_PIVOTS = 1_000_000  # of the transport solver
+_PIVOTS = 1_000_000  # of the simplex
 
 
 @measure_facts(
@@ -75,8 +75,6 @@ def otdd(
     >>> round(otdd(X, ["a", "a", "b", "b"], X + 3, ["c", "c", "d", "d"]), 6)  # 3 by the rows and 3 by the classes
     4.242641
     """
-    import ot  # here, since it imports every array library that is installed
-
     source, target = check_labelled("otdd (source)", X_source, y_source), check_labelled("otdd (target)", X_target, y_target)
     if source.X.shape[1] != target.X.shape[1]:
         raise ValueError(
@@ -88,13 +86,7 @@ def otdd(
     rows = [sample_rows(len(data.y), max_rows, rng) for data in (source, target)]
     cost = cdist(source.X[rows[0]], target.X[rows[1]], "sqeuclidean")
     cost += between[np.ix_(source.y[rows[0]], target.y[rows[1]])]
-    unit = float(cost.max()) or 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the log tells it too
-        work, log = ot.emd2(ot.unif(len(cost)), ot.unif(cost.shape[1]), cost / unit, numItermax=_PIVOTS, log=True)
-    if log["warning"] is not None:
-        raise RuntimeError(f"otdd: no best transport plan was found ({log['warning']}); lower max_rows")
-    return float(np.sqrt(unit * max(float(work), 0.0)))
+    return float(np.sqrt(transport_work(cost, _PIVOTS, "otdd: ")))
 
 
 def _class_distances(source: Labelled, target: Labelled) -> Array:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import comb
 from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
 from sterna.domains import Domains
-from sterna.domains._encoding import encode_all, find_encoder
 from sterna.domains._stack import Array, vstack
 from sterna.measures._domain_auc import DomainAUC, domain_auc
+from sterna.measures._measure import with_features
 from sterna.measures._ranking import LEAST_LABELS, Ranked, Ranking, ranking
 from sterna.measures._sample import MAX_ROWS, Sample, draw
 from sterna.measures._source_model import fold_numbers
@@ -44,8 +45,7 @@ def rank_sources(domains: Domains, encoder: Any = None, *, random_state: int = 0
     """
     if not domains.sources:
         raise ValueError("the domains have no source; give the sources to rank")
-    found = find_encoder(encoder, domains)
-    domains = domains if found is None else encode_all(domains, found)[0]
+    domains = with_features(domains, encoder)
     rng = np.random.RandomState(random_state)
     sample = draw(domains, rng, MAX_ROWS * len(domains.sources))
     rows = {domain.name: np.flatnonzero(sample.source_ids == i) for i, domain in enumerate(domains.sources)}
@@ -79,7 +79,7 @@ def _by_nearness(areas: Mapping[str, DomainAUC], n_labels: int) -> Ranking:
     """By 2 (1 - AUC); the intervals of differences take the areas as independent, and hold for all pairs together."""
     order = sorted(areas, key=lambda name: areas[name].value)
     first = areas[order[0]]
-    factor = float(norm.ppf(1 - 0.025 / max(1, len(order) * (len(order) - 1) // 2)) / norm.ppf(0.975))
+    factor = float(norm.ppf(1 - 0.025 / max(1, comb(len(order), 2))) / norm.ppf(0.975))
     candidates = []
     for name in order:
         own, behind = areas[name], None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def ranking(score: str, scores: Mapping[str, Array], other: Mapping[str, dict[st
     """Candidates by mean score; `scores`: one number a row, rows in the same order."""
     order = sorted(scores, key=lambda name: -scores[name].mean())
     n = len(scores[order[0]])
-    n_pairs = max(1, len(list(combinations(order, 2))))
+    n_pairs = max(1, comb(len(order), 2))
 
     def spread(values: Array, level: float) -> float:
         return float(student.ppf(1 - (1 - level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))

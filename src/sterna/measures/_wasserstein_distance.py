@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from sterna.measures._facts import measure_facts
 from sterna.measures._pairs import centred_pair, drawn_pair
-from sterna.measures._powers import check_power, powered_distances
+from sterna.measures._powers import check_power, powered_distances, transport_work
 from sterna.measures._threads import single_threaded
 
 _PIVOTS = 10_000_000  # of the simplex; 3000 rows take some 100000
@@ -70,16 +69,7 @@ def wasserstein_distance(
     >>> round(wasserstein_distance(source, source + [3, 4]), 6)
     5.0
     """
-    import ot  # here, since it imports every array library that is installed
-
     check_power(p, np.inf)
     source, target, _ = drawn_pair(X_source, X_target, max_rows, random_state)
     cost = powered_distances(*centred_pair(source, target), p)
-    unit = float(cost.max()) or 1.0
-    cost /= unit
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the log tells it too
-        work, log = ot.emd2(ot.unif(len(cost)), ot.unif(cost.shape[1]), cost, numItermax=_PIVOTS, log=True)
-    if log["warning"] is not None:
-        raise RuntimeError(f"no best transport plan was found ({log['warning']}); lower max_rows")
-    return float((unit * max(float(work), 0.0)) ** (1 / p))
+    return transport_work(cost, _PIVOTS) ** (1 / p)

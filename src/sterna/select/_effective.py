@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sterna.reweight._base import effective_sample_size as kish
 from sterna.select._checks import check_weights
 
 
@@ -38,4 +39,4 @@ def effective_sample_size(weights: Any) -> float:
     """
     shares = check_weights(weights)
     shares = shares / shares.max()  # squares of tiny weights would be 0
-    return float(shares.sum() ** 2 / (shares**2).sum())
+    return kish(shares)
