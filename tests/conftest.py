@@ -1,4 +1,4 @@
-"""Nothing of a test is left in the user's folders, or in scikit-learn's settings."""
+"""Small domains for all; nothing of a test is left in the user's folders, or in scikit-learn's settings."""
 
 from __future__ import annotations
 
@@ -18,3 +18,19 @@ def _own_settings():
     """scikit-learn's settings as they are by default: importing skada switches metadata routing on for all that follows."""
     with sklearn.config_context(enable_metadata_routing=False, array_api_dispatch=False):
         yield
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """Make a pair of domains."""
+    from pairs import make_pair
+
+    return make_pair
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Compare with little to do."""
+    from pairs import quick_compare
+
+    return quick_compare

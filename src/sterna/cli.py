@@ -141,7 +141,7 @@ def compare(
     Example: sterna compare --source hospital_a.csv --source hospital_b.csv --target hospital_c.csv --label disease --out runs/c
     """
     with plain_errors():
-        from sterna.verdict._candidates import with_parameters
+        from sterna.select._candidates import with_parameters
 
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         budgets = _budgets(label_budgets)

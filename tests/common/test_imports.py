@@ -33,7 +33,8 @@ ALLOWED = {
     },
     "measures": {"_version", "base", "baselines", "discovery", "domains", "encoders", "reweight", "transport"}
     | SERVICES,  # kernels, plans
-    "select": {"_version", "base", "baselines", "discovery", "domains", "encoders", "reweight"} | SERVICES,  # effective rows
+    "select": {"_version", "base", "baselines", "discovery", "domains", "encoders", "pipeline", "reweight"}
+    | SERVICES,  # effective rows
     "backbones": {"domains"},
     "deep": {"backbones", "domains", "io"},
     "encoders": {"backbones", "deep", "domains"},

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import sterna
 from sterna.pipeline import TransferPipeline
-from sterna.verdict._candidates import select_strategies
+from sterna.select._candidates import select_strategies
 from sterna.verdict._cells import Plan, choose_baseline, fit_predict
 from sterna.verdict._metrics import METRICS, find_metric
 from sterna.verdict._splits import target_splits

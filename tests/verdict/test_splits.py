@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sterna.select._folds import folds
 from sterna.verdict import _splits
-from sterna.verdict._splits import default_repeats, folds, nested_budget, target_splits
+from sterna.verdict._splits import default_repeats, nested_budget, target_splits
 
 
 def make_splits(labelled, y, **options):

@@ -17,7 +17,7 @@ from sterna.backbones._cifar import CifarResNet  # noqa: E402
 from sterna.deep import Training  # noqa: E402
 from sterna.encoders import ImageEncoder  # noqa: E402
 from sterna.finetune import FeatureExtraction, FineTune, FromScratch  # noqa: E402
-from sterna.verdict._candidates import with_parameters  # noqa: E402
+from sterna.select._candidates import with_parameters  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 from sterna.baselines import Constant, Pooled, TargetOnly
 from sterna.domains import Domains
 from sterna.domains._stack import Array, rows_of
-from sterna.verdict._candidates import assemble
+from sterna.select._candidates import assemble
+from sterna.select._folds import Rows, folds
 from sterna.verdict._metrics import Metric, Truth
-from sterna.verdict._splits import Rows, Split, folds, nested_budget
+from sterna.verdict._splits import Split, nested_budget
 
 MAX_CONFUSION_CLASSES = 100
 

@@ -15,8 +15,8 @@ from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains
 from sterna.domains._encoding import describe_encoder, encode_all, find_encoder, learns_from_data
 from sterna.pipeline import TransferPipeline
+from sterna.select._candidates import ALL, base_estimator, select_strategies, with_backbone
 from sterna.verdict._analysis import MIN_SPLITS, Analysis, analyse
-from sterna.verdict._candidates import ALL, base_estimator, select_strategies, with_backbone
 from sterna.verdict._cells import CHOICE, FLOOR, FROZEN, SCRATCH, Cell, Plan, fit_all, run_cell
 from sterna.verdict._comparison import Comparison
 from sterna.verdict._metrics import Metric, find_metric

@@ -11,9 +11,9 @@ from scipy import stats
 
 from sterna.domains._stack import Array, evenly_spread, rows_of
 from sterna.select import collapse_reason, combine_scores, information_maximisation
+from sterna.select._folds import folds
 from sterna.verdict._cells import Meter, Plan, health_of
 from sterna.verdict._metrics import Metric, Truth, find_metric
-from sterna.verdict._splits import folds
 
 N_FOLDS = 5
 MAX_KEPT = 2000

@@ -14,7 +14,7 @@ from sterna.domains._encoding import encode_all, find_encoder, learns_from_data
 from sterna.domains._media import as_strings, media_files
 from sterna.domains._read import read_file
 from sterna.pipeline import TransferPipeline
-from sterna.verdict._candidates import assemble, base_estimator, select_strategies, why_not
+from sterna.select._candidates import assemble, base_estimator, select_strategies, why_not
 
 
 def fit_strategy(

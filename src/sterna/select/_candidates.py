@@ -30,7 +30,7 @@ from sterna.domains._media import NOUNS
 from sterna.domains._stack import rows_of
 from sterna.measures._situation import reason_against, situation
 from sterna.pipeline import TransferPipeline, make_pipeline
-from sterna.verdict._splits import folds
+from sterna.select._folds import folds
 
 #: A dense stand-in for sparse input where a strategy needs one has this many columns.
 N_DENSE = 100

@@ -15,8 +15,8 @@ import sterna
 from sterna.align import CORAL
 from sterna.base import takes_weights
 from sterna.baselines import Pooled, TargetOnly
-from sterna.verdict import _candidates
-from sterna.verdict._candidates import assemble, base_estimator, select_strategies, why_not
+from sterna.select import _candidates
+from sterna.select._candidates import assemble, base_estimator, select_strategies, why_not
 
 
 def test_all_that_apply_take_part_and_all_others_have_a_reason(pair):
@@ -195,7 +195,7 @@ def test_a_network_takes_the_encoders_backbone_unless_it_names_its_own():
 
     from sklearn.base import BaseEstimator
 
-    from sterna.verdict._candidates import with_backbone
+    from sterna.select._candidates import with_backbone
 
     class Network(BaseEstimator):
         takes_raw = True
