@@ -31,8 +31,8 @@ ALLOWED = {
         service: {"_version", "base", "baselines", "discovery", "domains", "encoders", "io", "pipeline"} | SERVICES
         for service in SERVICES
     },
-    "measures": {"_version", "base", "baselines", "discovery", "domains", "encoders", "reweight", "transport"}
-    | SERVICES,  # kernels, plans
+    "measures": {"_version", "backbones", "base", "baselines", "discovery", "domains", "encoders", "reweight", "transport"}
+    | SERVICES,  # stages, kernels, plans
     "select": {"_version", "base", "baselines", "discovery", "domains", "encoders", "pipeline", "reweight"}
     | SERVICES,  # effective rows
     "backbones": {"domains"},

@@ -78,6 +78,79 @@ def test_missing_values_are_a_difference():
     assert not found["same"]["drifted"]
 
 
+def naive_psi(source, target, n_bins=10):
+    """Bin by bin: each row is put into its bin by comparing it with the source's quantiles."""
+    cuts = np.quantile(source, np.arange(1, n_bins) / n_bins, method="inverted_cdf")
+    counts = [np.bincount([sum(value > cut for cut in cuts) for value in part], minlength=n_bins) for part in (source, target)]
+    shares = [(count + 0.5) / (count.sum() + 0.5 * n_bins) for count in counts]
+    return sum((q - p) * np.log(q / p) for p, q in zip(*shares, strict=True))
+
+
+def test_stability_index_equals_a_loop_over_the_rows():
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(97, 3)), rng.normal(size=(55, 3)) * [1, 2, 1] + [0.5, 0, 9]
+    found, fewer = rows(column_drift(source, target)), rows(column_drift(source, target, n_bins=4))
+    for j in range(3):
+        assert found[f"x{j}"]["psi"] == pytest.approx(naive_psi(source[:, j], target[:, j]))
+        assert fewer[f"x{j}"]["psi"] == pytest.approx(naive_psi(source[:, j], target[:, j], 4))
+
+
+def test_stability_index_of_many_rows_is_the_divergence_both_ways():
+    """log(q / p) sums to the two Kullback-Leibler divergences; with 200 bins of two Gaussians that is shift^2."""
+    rng = np.random.default_rng(0)
+    drift = column_drift(rng.normal(size=(100_000, 1)), rng.normal(size=(100_000, 1)) + 0.5, n_bins=200)
+    assert drift["psi"][0] == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("as_words", [False, True])
+def test_stability_index_of_few_values_is_by_value(as_words):
+    source, target = np.repeat([0, 1, 7], [80, 15, 5]), np.repeat([0, 1, 7, 9], [10, 20, 5, 5])
+    counts = np.array([[80, 15, 5, 0], [10, 20, 5, 5]])
+    if not as_words:  # ten bins: 7 and 9 lie above the largest cut
+        counts = np.array([[80, 15, 5], [10, 20, 10]])
+    p, q = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
+    tables = [pd.DataFrame({"c": part.astype(str) if as_words else part}) for part in (source, target)]
+    assert column_drift(*tables)["psi"][0] == pytest.approx(np.sum((q - p) * np.log(q / p)))
+
+
+def test_stability_index_of_odd_columns():
+    source = np.array([[1.0, 3.0, np.nan, np.nan], [1.0, 3.0, np.nan, 2.0]])
+    target = np.array([[1.0, 2.0, np.nan, 1.0], [1.0, 2.0, np.nan, 2.0], [1.0, 2.0, np.nan, 2.0]])
+    found = rows(column_drift(source, target))
+    assert found["x0"]["psi"] == found["x2"]["psi"] == 0
+    below = np.array([[0.5 / 3, 2.5 / 3], [3.5 / 4, 0.5 / 4]])  # all below the one value of the source
+    assert found["x1"]["psi"] == pytest.approx(np.sum((below[1] - below[0]) * np.log(below[1] / below[0])))
+    # a target row below the source's one value, one and two rows at it, one and none missing
+    p, q = np.array([0.5, 1.5, 1.5]) / 3.5, np.array([1.5, 2.5, 0.5]) / 4.5
+    assert found["x3"]["psi"] == pytest.approx(np.sum((q - p) * np.log(q / p)))
+
+
+def test_stability_index_without_a_difference_is_as_the_docstring_says():
+    rng = np.random.default_rng(0)
+    drift = column_drift(rng.normal(size=(400, 500)), rng.normal(size=(250, 500)))
+    assert drift["psi"].mean() == pytest.approx(9 * (1 / 400 + 1 / 250), rel=0.1)
+
+
+def test_corrections_equal_their_definitions():
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(50, 20)), rng.normal(size=(50, 20)) + np.linspace(0, 1, 20)
+    drift = column_drift(source, target)
+    p = np.sort(drift["p_value"])
+    naive = {value: min(20 * p[j] / (j + 1) for j in range(i, 20)) for i, value in enumerate(p)}
+    assert drift["q_value"].to_numpy() == pytest.approx([min(1, naive[value]) for value in drift["p_value"]])
+    harmonic = np.sum(1 / np.arange(1, 21))
+    stricter = column_drift(source, target, correction="by")
+    assert stricter["q_value"].to_numpy() == pytest.approx([min(1, harmonic * naive[value]) for value in drift["p_value"]])
+    assert 0 < stricter["drifted"].sum() < drift["drifted"].sum()
+
+
+def test_bad_options_get_a_sentence():
+    with pytest.raises(ValueError, match="correction is 'holm'; allowed are 'bh'"):
+        column_drift(np.ones((3, 1)), np.ones((3, 1)), correction="holm")
+    with pytest.raises(ValueError, match="n_bins is 1; give a whole number of 2 or more"):
+        column_drift(np.ones((3, 1)), np.ones((3, 1)), n_bins=1)
+
+
 def test_false_discoveries_are_few_and_the_drifted_are_found_and_first():
     rng = np.random.default_rng(0)
     source, target = rng.normal(size=(200, 300)), rng.normal(size=(200, 300))
@@ -103,6 +176,7 @@ def test_sparse_equals_dense_and_is_quick_when_wide():
     for column, row in expected.items():
         assert found[column]["statistic"] == pytest.approx(row["statistic"])
         assert found[column]["p_value"] == pytest.approx(row["p_value"])
+        assert found[column]["psi"] == pytest.approx(row["psi"])
 
 
 def test_columns_are_matched_by_name_and_keep_it():

@@ -95,19 +95,24 @@ def classifier_two_sample_test(
     """
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction!r}; give a number between 0 and 1, 0.5 as a rule")
-    if classifier is not None and not (hasattr(classifier, "fit") and hasattr(classifier, "predict")):
-        raise ValueError(f"classifier is {classifier!r}; give an estimator with fit and predict, or None")
+    check_classifier(classifier)
     source, target, rng = drawn_pair(X_source, X_target, max_rows, random_state)
     source, target = dense_if_narrow(source, target)
     seed = rng.randint(2**31 - 1)
     test, train = zip(*(_split(X, test_fraction, seed) for X in (source, target)), strict=True)
     domain = np.repeat([0, 1], [train[0].shape[0], train[1].shape[0]])
-    called = _called_target(classifier, vstack(train), domain, vstack(test), seed)
+    called = called_target(classifier, vstack(train), domain, vstack(test), seed)
     n_source, n_target = test[0].shape[0], test[1].shape[0]
     hits = int(called[n_source:].sum())
     accuracy = float((1 - called[:n_source].mean() + hits / n_target) / 2)
     p_value = hypergeom.sf(hits - 1, n_source + n_target, int(called.sum()), n_target)
     return ClassifierTest(2 * accuracy - 1, accuracy, float(min(p_value, 1.0)))
+
+
+def check_classifier(classifier: Any) -> None:
+    """An estimator, or None."""
+    if classifier is not None and not (hasattr(classifier, "fit") and hasattr(classifier, "predict")):
+        raise ValueError(f"classifier is {classifier!r}; give an estimator with fit and predict, or None")
 
 
 def _split(X: Any, test_fraction: float, seed: int) -> tuple[Any, Any]:
@@ -117,7 +122,7 @@ def _split(X: Any, test_fraction: float, seed: int) -> tuple[Any, Any]:
     return X[order[:n_test]], X[order[n_test:]]
 
 
-def _called_target(classifier: Any, train: Any, domain: Array, test: Any, seed: int) -> Array:
+def called_target(classifier: Any, train: Any, domain: Array, test: Any, seed: int) -> Array:
     """Which rows of `test` a classifier fitted on `train` takes for target rows, shape (n_test,)."""
     if classifier is None:
         with np.errstate(invalid="ignore"):  # shares of the variance where sparse rows have none

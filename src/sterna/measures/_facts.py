@@ -21,8 +21,8 @@ def measure_facts(
     symmetric : bool
         Whether exchanging the domains leaves the value as it is.
     needs_labels : bool
-    takes : {"features", "table", "labels", "representations", "features and labels of both"}, or as in `transferability_facts`
-        What the two arguments are.
+    takes : {"features", "table", "labels", "representations", "features and labels of both", "embeddings"}
+        What the arguments are; or as in `transferability_facts`.
     reference : str
 
     Returns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,28 @@ def dense_if_narrow(X_source: Any, X_target: Any) -> tuple[Any, Any]:
 def own_order(n_rows: int, seed: int) -> Array:
     """A random order of row numbers that depends on their number alone: so exchanging the domains exchanges the folds."""
     return np.random.RandomState(seed).permutation(n_rows)
+
+
+def domain_folds(X_source: Any, X_target: Any, n_folds: int, seed: int) -> Iterator[tuple[tuple[Any, Any], tuple[Any, Any]]]:
+    """The training and the held-out rows of the source, and those of the target, fold by fold.
+
+    Parameters
+    ----------
+    X_source, X_target : array or csr_array
+        Two rows or more each.
+    n_folds : int
+        At most; the rows of the smaller domain where these are fewer.
+    seed : int
+
+    Yields
+    ------
+    (train, test), (train, test)
+    """
+    n_folds = min(n_folds, X_source.shape[0], X_target.shape[0])
+    folds = [own_order(X.shape[0], seed) % n_folds for X in (X_source, X_target)]
+    for k in range(n_folds):
+        held = [fold == k for fold in folds]
+        yield (X_source[~held[0]], X_source[held[0]]), (X_target[~held[1]], X_target[held[1]])
 
 
 def check_count(name: str, value: Any, least: int) -> None:

@@ -11,10 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
-from sterna.domains._stack import Array, vstack
+from sterna.domains._stack import vstack
 from sterna.measures._domain_scores import N_FOLDS
 from sterna.measures._facts import measure_facts
-from sterna.measures._pairs import drawn_pair, own_order
+from sterna.measures._pairs import domain_folds, drawn_pair
 from sterna.measures._threads import single_threaded
 
 
@@ -74,21 +74,19 @@ def proxy_a_distance(X_source: Any, X_target: Any, *, max_rows: int = 2000, rand
     """
     source, target, rng = drawn_pair(X_source, X_target, max_rows, random_state)
     seed = rng.randint(2**31 - 1)
-    n_folds = min(N_FOLDS, source.shape[0], target.shape[0])
-    folds = [own_order(X.shape[0], seed) % n_folds for X in (source, target)]
-    errors = [_held_out_error(source, target, folds[0] == k, folds[1] == k) for k in range(n_folds)]
+    errors = [_held_out_error(*of_source, *of_target) for of_source, of_target in domain_folds(source, target, N_FOLDS, seed)]
     return float(np.clip(2 * (1 - 2 * np.mean(errors)), 0.0, 2.0))
 
 
-def _held_out_error(X_source: Any, X_target: Any, out_source: Array, out_target: Array) -> float:
+def _held_out_error(train_source: Any, test_source: Any, train_target: Any, test_target: Any) -> float:
     """The mean of the error rates in both domains on rows held out."""
-    train = vstack([X_source[~out_source], X_target[~out_target]])
-    domain = np.repeat([0, 1], [(~out_source).sum(), (~out_target).sum()])
+    train = vstack([train_source, train_target])
+    domain = np.repeat([0, 1], [train_source.shape[0], train_target.shape[0]])
     scaler = (MaxAbsScaler() if sparse.issparse(train) else StandardScaler()).fit(train)
     # the same strength as in the domain classifier of `domain_auc`
     model = LogisticRegression(C=1.0 if sparse.issparse(train) else 0.1, class_weight="balanced", tol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # an unfinished fit is a classifier too
         model.fit(scaler.transform(train), domain)
-    as_target = [model.predict(scaler.transform(X)).mean() for X in (X_source[out_source], X_target[out_target])]
+    as_target = [model.predict(scaler.transform(X)).mean() for X in (test_source, test_target)]
     return float((as_target[0] + 1 - as_target[1]) / 2)

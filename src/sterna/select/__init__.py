@@ -19,6 +19,7 @@ from sterna.select._mcc import mcc
 from sterna.select._mixval import mixval
 from sterna.select._rankme import rankme
 from sterna.select._reverse_validation import reverse_validation
+from sterna.select._search import TransferSearch
 from sterna.select._snd import snd
 from sterna.select._splitters import LeaveOneSourceOut, SourceFold, TargetFold
 
@@ -27,6 +28,7 @@ __all__ = [
     "LeaveOneSourceOut",
     "SourceFold",
     "TargetFold",
+    "TransferSearch",
     "atc",
     "average_confidence",
     "bnm",
