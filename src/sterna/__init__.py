@@ -8,6 +8,7 @@ from typing import Any
 from sterna._version import __version__
 
 _HOMES = {
+    "AutoTransfer": "sterna.select",
     "CollapseWarning": "sterna.base",
     "NegativeTransferWarning": "sterna.base",
     "Domains": "sterna.domains",
@@ -26,6 +27,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AutoTransfer",
     "CollapseWarning",
     "Comparison",
     "Domains",

@@ -33,8 +33,8 @@ ALLOWED = {
     },
     "measures": {"_version", "backbones", "base", "baselines", "discovery", "domains", "encoders", "reweight", "transport"}
     | SERVICES,  # stages, kernels, plans
-    "select": {"_version", "base", "baselines", "discovery", "domains", "encoders", "pipeline", "reweight"}
-    | SERVICES,  # effective rows
+    "select": {"_version", "base", "baselines", "discovery", "domains", "encoders", "parameters", "pipeline", "reweight"}
+    | SERVICES,  # trust in predictions, effective rows
     "backbones": {"domains"},
     "deep": {"backbones", "domains", "io"},
     "encoders": {"backbones", "deep", "domains"},

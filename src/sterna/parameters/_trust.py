@@ -67,8 +67,13 @@ def outputs(model: Any, X: Any, classes: Array | None) -> Array:
         return np.asarray(model.predict(X), dtype=np.float64).reshape(X.shape[0], 1)
     if not hasattr(model, "predict_proba"):
         return truth(model.predict(X), classes)
-    whole = np.zeros((X.shape[0], len(classes)))
-    whole[:, np.searchsorted(classes, model.classes_)] = model.predict_proba(X)
+    return in_columns(model.predict_proba(X), model.classes_, classes)
+
+
+def in_columns(proba: Array, known: Array, classes: Array) -> Array:
+    """Probabilities of the classes `known` in the columns of `classes`, both sorted; 0 for the others."""
+    whole = np.zeros((len(proba), len(classes)))
+    whole[:, np.searchsorted(classes, known)] = proba
     return whole
 
 

@@ -1,6 +1,7 @@
 """Selection without target labels: scores that read none, and the guard against collapsed models."""
 
 from sterna.select._atc import atc
+from sterna.select._auto import AutoTransfer
 from sterna.select._bnm import bnm
 from sterna.select._class_ami import class_ami
 from sterna.select._collapse import collapse_reason
@@ -24,6 +25,7 @@ from sterna.select._snd import snd
 from sterna.select._splitters import LeaveOneSourceOut, SourceFold, TargetFold
 
 __all__ = [
+    "AutoTransfer",
     "CombinedScores",
     "LeaveOneSourceOut",
     "SourceFold",

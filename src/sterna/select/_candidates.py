@@ -72,9 +72,7 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
         estimator = "linear"
     column = 0 if domains.task == "classification" else 1
     if isinstance(estimator, str):
-        if estimator not in _ESTIMATORS:
-            raise ValueError(f"estimator {estimator!r} is unknown; allowed are {', '.join(_ESTIMATORS)}")
-        model = clone(_ESTIMATORS[estimator][column])
+        model = named_estimator(estimator, domains.task)
         if domains.kind == "sparse" and not get_tags(model).input_tags.sparse:
             raise ValueError(
                 f"estimator {estimator!r} does not take sparse rows, which these are; choose linear, forest, knn or svm"
@@ -90,6 +88,13 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
     if domains.kind == "sparse" or len(domains.columns) > MAX_COLUMNS:
         return linear, "linear, the default for sparse or wide data"
     return _chosen_on_source(domains, column, random_state)
+
+
+def named_estimator(name: str, task: str) -> Any:
+    """An unfitted base estimator by its name: "linear", "forest", "boosting", "knn" or "svm"."""
+    if name not in _ESTIMATORS:
+        raise ValueError(f"estimator {name!r} is unknown; allowed are {', '.join(_ESTIMATORS)}")
+    return clone(_ESTIMATORS[name][0 if task == "classification" else 1])
 
 
 def _chosen_on_source(domains: Domains, column: int, random_state: int) -> tuple[Any, str]:

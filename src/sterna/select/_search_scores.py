@@ -16,6 +16,7 @@ from sterna.base import TransferEstimator
 from sterna.baselines import SourceOnly
 from sterna.domains import TablePreprocessor
 from sterna.domains._stack import Array, rows_of
+from sterna.parameters._trust import in_columns, outputs, truth
 from sterna.select._dev import devn
 from sterna.select._guard import guard
 from sterna.select._importance_weighted import importance_weights
@@ -88,7 +89,7 @@ class LabelFreeScore:
         """Fit without fold `k` of the source and score the model: the value, and why it is void."""
         train, test = self.splits[k]
         with unwarned():
-            fitted = _Fitted(self.stack.fit(model, train), self.stack, test)
+            fitted = Fitted(self.stack.fit(model, train), self.stack, test)
         void = guard(
             fitted.predict_target(),
             self.stack.labels(self.stack.source),
@@ -102,7 +103,7 @@ class LabelFreeScore:
         options = {"random_state": self.seed} if "random_state" in inspect.signature(self.scorer).parameters else {}
         return float(self.scorer(**gathered, **options)), None
 
-    def _evidence(self, fitted: _Fitted, word: str, test: Array) -> Any:
+    def _evidence(self, fitted: Fitted, word: str, test: Array) -> Any:
         if word == "weights":
             assert self.weights is not None
             return self.weights[test]
@@ -118,13 +119,13 @@ class LabelFreeScore:
             return None
         try:
             with unwarned():
-                score = _Fitted(self.stack.fit(clone(self.plain), train), self.stack, test).source_score()
+                score = Fitted(self.stack.fit(clone(self.plain), train), self.stack, test).source_score()
         except Exception:  # what fails here fails in the trials, which say so
             return None
         return score if score is not None and np.isfinite(score) else None
 
 
-class _Fitted:
+class Fitted:
     """A fitted model, and what a scorer may ask of it: the methods are the words of `EVIDENCE`."""
 
     def __init__(self, model: Any, stack: Stack, test: Array) -> None:
@@ -152,6 +153,16 @@ class _Fitted:
         if not self._classes and not np.all(np.isfinite(predicted)):
             return float("nan")
         return float((accuracy_score if self._classes else r2_score)(self._y, predicted))
+
+    def outputs_target(self, classes: Array | None) -> Array:
+        """Probabilities (or votes, or values) of the target rows, in the shape of `outputs`."""
+        return outputs(self._strategy, self._target, classes)
+
+    def outputs_source(self, classes: Array | None) -> Array:
+        """The same of the held-out source rows."""
+        if classes is None or not hasattr(self._strategy, "predict_proba"):
+            return truth(self._of_source("predict"), classes)
+        return in_columns(self._of_source("predict_proba"), self._strategy.classes_, classes)
 
     def proba_target(self) -> Array:
         return np.asarray(self._strategy.predict_proba(self._target))

@@ -1,0 +1,187 @@
+"""Successive halving of strategies over the folds of the labelled target rows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from sterna.domains._stack import Array
+
+#: From so many judged rows on the worse half may be left out.
+MIN_JUDGED = 20
+#: So few strategies are not halved any more.
+FEW = 6
+
+
+@dataclass
+class Entrant:
+    """A strategy in the selection, and what was found of it.
+
+    Attributes
+    ----------
+    name : str
+    model : estimator
+        The unfitted pipeline.
+    plain : bool
+        Whether it is a plain baseline, which is never left out.
+    seconds : float
+        The longest fit.
+    parts : list of ndarray
+        What it predicts for the rows of each fold it was run on, in the shape of `outputs`.
+    loss : float or None
+        Mean squared error of held-out predictions (the Brier score for classes).
+    scores : dict of str to float
+        Label-free scores.
+    reason : str
+        Why it is out; empty while it is in.
+    weight : float
+        In what is handed over.
+    """
+
+    name: str
+    model: Any
+    plain: bool = False
+    seconds: float = 0.0
+    parts: list[Array] = field(default_factory=list)
+    loss: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A time budget in seconds; None is without end."""
+
+    budget: float | None
+    start: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return np.inf if self.budget is None else self.budget - (time.monotonic() - self.start)
+
+
+def attempt(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float, str]:
+    """What a strategy's work gives, in how many seconds, and why it failed."""
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a strategy in doubt of itself is judged by its score
+        try:
+            found, fault = work(*arguments), ""
+        except Exception as error:  # any strategy may fail on any data; the reason is kept
+            found, fault = None, f"failed: {' '.join(str(error).split())}"[:300]
+    return found, time.perf_counter() - start, fault
+
+
+def run_all(
+    entrants: list[Entrant], work: Callable[..., Any], clock: Clock, n_jobs: int | None, n_later: int = 0
+) -> list[tuple[Entrant, Any]]:
+    """Run each entrant once, `work(model, ...)`; those that fail or take too long are out.
+
+    Parameters
+    ----------
+    entrants : list of Entrant
+        Plain ones are run whatever the time.
+    work : callable
+        Of an entrant's model.
+    clock : Clock
+    n_jobs : int or None
+    n_later : int, default=0
+        How many more runs of each must fit into the time that is left.
+
+    Returns
+    -------
+    list of (Entrant, result)
+        Of those that did not fail.
+    """
+    results = []
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    for group in ([e for e in entrants if e.plain], [e for e in entrants if not e.plain]):
+        runs = parallel(delayed(_unless_late)(work, entrant, clock) for entrant in group)
+        for entrant, (found, seconds, fault) in zip(group, runs, strict=True):
+            entrant.seconds = max(entrant.seconds, seconds)
+            entrant.reason = fault
+            if not fault:
+                results.append((entrant, found))
+    _leave_out_slow([entrant for entrant, _ in results], clock, n_later)
+    return [(entrant, found) for entrant, found in results if not entrant.reason]
+
+
+def _unless_late(work: Callable[..., Any], entrant: Entrant, clock: Clock) -> tuple[Any, float, str]:
+    if not entrant.plain and clock.left() < 2 * entrant.seconds:
+        return None, 0.0, f"not tried: the budget of {clock.budget:g} s was spent"
+    return attempt(work, entrant.model)
+
+
+def _leave_out_slow(entrants: list[Entrant], clock: Clock, n_later: int) -> None:
+    """Leave out the slowest until what is to come fits into the time that is left."""
+    kept = sorted(entrants, key=lambda entrant: (not entrant.plain, entrant.seconds))
+    while kept and not kept[-1].plain and n_later * sum(entrant.seconds for entrant in kept) > clock.left():
+        slowest = kept.pop()
+        slowest.reason = f"too slow for the budget of {clock.budget:g} s: one fit took {slowest.seconds:.1f} s"
+
+
+def race(
+    entrants: list[Entrant],
+    folds: list[tuple[Array, Array]],
+    expected: Array,
+    work: Callable[[Any, int], Array],
+    clock: Clock,
+    n_jobs: int | None,
+) -> list[Entrant]:
+    """Judge strategies fold by fold; after each fold the worse half is left out, once enough rows are judged.
+
+    Parameters
+    ----------
+    entrants : list of Entrant
+    folds : list of (train, test)
+        Of the labelled target rows.
+    expected : ndarray of shape (n_labelled, n_classes or 1)
+        The labels in the shape of `outputs`.
+    work : callable of (model, fold number)
+        Fits without the fold and predicts it.
+    clock : Clock
+    n_jobs : int or None
+
+    Returns
+    -------
+    list of Entrant
+        Those that are judged on all folds, best first.
+
+    References
+    ----------
+    K. Jamieson, A. Talwalkar (2016), Non-stochastic best arm identification and hyperparameter optimization, AISTATS.
+    """
+    judged: list[Array] = []
+    alive = entrants
+    for k, (_, test) in enumerate(folds):
+        results = run_all(alive, _of_fold(work, k), clock, n_jobs, n_later=len(folds) - k)
+        judged.append(test)
+        rows = np.concatenate(judged)
+        for entrant, predicted in results:
+            entrant.parts.append(predicted)
+            entrant.loss = float(np.mean(np.sum((np.concatenate(entrant.parts) - expected[rows]) ** 2, axis=1)))
+            if not np.isfinite(entrant.loss):
+                entrant.reason = "its predictions are not finite"
+        alive = sorted((e for e, _ in results if not e.reason), key=lambda e: (e.loss, e.name))
+        if k + 1 < len(folds) and len(rows) >= MIN_JUDGED:
+            alive = _better_half(alive, len(rows))
+    return alive
+
+
+def _of_fold(work: Callable[[Any, int], Array], k: int) -> Callable[[Any], Array]:
+    return lambda model: work(model, k)
+
+
+def _better_half(alive: list[Entrant], n_rows: int) -> list[Entrant]:
+    keep = max(FEW, -(-len(alive) // 2))
+    for place, entrant in enumerate(alive):
+        if place >= keep and not entrant.plain:
+            entrant.reason = f"left out after {n_rows} labelled rows: loss {entrant.loss:.3g}, the best has {alive[0].loss:.3g}"
+    return [entrant for entrant in alive if not entrant.reason]

@@ -1,0 +1,105 @@
+"""What AutoTransfer says of its choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sterna.domains._stack import Array
+from sterna.select._auto_race import Entrant
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was handed over, and why.
+
+    Attributes
+    ----------
+    method : {"labels", "label-free scores", "no difference"}
+    plain : str
+        The best plain model, as far as is known.
+    transfers : bool
+        Whether anything but plain models counts in what is handed over.
+    reason : str
+    """
+
+    method: str
+    plain: str
+    transfers: bool
+    reason: str
+
+    @classmethod
+    def by_labels(cls, plain: str, transfers: bool, gain: Array, loss: str) -> Choice:
+        """Chosen by the held-out loss on labelled target rows."""
+        error = float(np.std(gain, ddof=1) / np.sqrt(len(gain)))
+        found = f"{loss} {abs(gain.mean()):.3g} {'lower' if gain.mean() > 0 else 'higher'} (standard error {error:.2g}) than that of the best plain model"
+        where = f"on {len(gain)} labelled target rows, each held out from the choice too, the mixture has a {found}"
+        if gain.mean() <= 0:
+            return cls("labels", plain, False, f"{plain} is handed over, since transfer is not shown to help: {where}")
+        what = "the mixture is handed over" if transfers else "plain models are handed over, which no transfer improves on"
+        return cls("labels", plain, transfers, f"{what}: {where}")
+
+    @classmethod
+    def label_free(cls, plain: str, chosen: Mapping[str, float], transfers: bool) -> Choice:
+        """Chosen by scores that read no target label."""
+        reason = (
+            f"the mean of the {len(chosen)} strategies that rank best by scores which read no target label is handed over; that is a guess: "
+            "label some target rows, and sterna compare proves what helps"
+            if transfers
+            else f"{plain} is handed over: no strategy passed the guard of label-free scores"
+        )
+        return cls("label-free scores", plain, transfers, reason)
+
+    @classmethod
+    def no_difference(cls, plain: str) -> Choice:
+        """Nothing to adapt to, as far as can be seen without labels."""
+        reason = f"{plain} is handed over: without target labels no difference of the domains is seen, so that there is nothing to adapt to"
+        return cls("no difference", plain, False, reason)
+
+
+def result_rows(entrants: Sequence[Entrant], skipped: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row a strategy, the chosen ones first, then by loss; plain types."""
+    order = sorted(entrants, key=lambda e: (-e.weight, bool(e.reason), np.inf if e.loss is None else e.loss, e.name))
+    rows = [
+        {
+            "strategy": e.name,
+            "weight": e.weight,
+            "loss": e.loss,
+            "n_folds": len(e.parts),
+            "seconds": e.seconds,
+            "reason": e.reason,
+        }
+        | {"scores": dict(e.scores)}
+        for e in order
+    ]
+    empty = {"weight": 0.0, "loss": None, "n_folds": 0, "seconds": None}
+    return rows + [{"strategy": name, **empty, "reason": reason, "scores": {}} for name, reason in skipped.items()]
+
+
+def explanation(choice: Choice, rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], temperature: float, base: str) -> str:
+    """The lines of `AutoTransfer.explain`."""
+    lines = [f"{choice.reason[0].upper()}{choice.reason[1:]}."]
+    if kinds:
+        lines.append(f"Kind of shift: {', '.join(kinds)}. Base estimator: {base}.")
+    for row in rows:
+        if row["weight"] > 0:
+            lines.append(f"  {row['strategy']}: weight {row['weight']:.2f}{_found(row)}")
+    rejected = [row for row in rows if not row["weight"] and row["seconds"] is not None]
+    if rejected:
+        lines.append("Not chosen:")
+        lines += [f"  {row['strategy']}: {row['reason'] or 'of less weight than 0.02'}{_found(row)}" for row in rejected]
+    apart = [row for row in rows if row["seconds"] is None]
+    if apart:
+        lines.append("Not tried: " + "; ".join(f"{row['strategy']} ({row['reason']})" for row in apart) + ".")
+    if temperature != 1:
+        sure = "too sure" if temperature > 1 else "not sure enough"
+        lines.append(f"Probabilities were {sure}: the temperature is {temperature:.2f}.")
+    return "\n".join(lines)
+
+
+def _found(row: Mapping[str, Any]) -> str:
+    loss = "" if row["loss"] is None or row["reason"] else f", held-out loss {row['loss']:.3g}"
+    return loss + "".join(f", {name} {value:.3g}" for name, value in row["scores"].items())
