@@ -175,9 +175,9 @@ def test_instruments_differ_in_scale_and_not_in_concept(data):
     corn = np.load(data / "corn_nir" / "corn_nir.npz")
     y = corn["Y"][:, 0].astype(float)
     found = measure(Domains(source={"m5": (corn["m5"], y)}, target={"mp5": (corn["mp5"], y)}, task="regression"))
-    assert "subspace" in found.kind
+    assert found.kind[0] == "scale"
     assert not {"label", "concept", "none"} & set(found.kind)
-    assert "CORAL" in found.suited["subspace"]
+    assert "CORAL" in found.suited["scale"]
 
 
 def test_bicycle_hires_grew_while_the_weather_hardly_changed(data):

@@ -2,6 +2,11 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from sterna.measures._class_sets import class_sets, estimated_class_sets
+from sterna.measures._column_map import rescaled, turned
+from sterna.measures._common_subspace import common_subspace
+from sterna.measures._given_features import independence_p_value, left_out_residuals, same_given_features
+from sterna.measures._given_label import same_given_label
 from sterna.measures._relation import label_weight, regressions_differ
 from sterna.measures._source_model import Seen, estimated_shares, with_shares
 
@@ -71,3 +76,139 @@ def test_shares_are_found_without_labels():
     assert estimated_shares(seen, even)[1] == pytest.approx(0.2, abs=0.03)
     exact = 0.2 * np.exp(-((x - 1) ** 2) / 2) / (0.2 * np.exp(-((x - 1) ** 2) / 2) + 0.8 * np.exp(-((x + 1) ** 2) / 2))
     np.testing.assert_allclose(with_shares(seen, even, np.array([0.8, 0.2])).predicted[:, 1], exact)
+
+
+def test_left_out_residuals_are_those_of_a_fit_without_the_row():
+    """Against a ridge regression on explicit Nyström features, fitted once a row, at the width and penalty that err least."""
+    from sklearn.linear_model import Ridge
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    from sterna.measures._given_features import PENALTIES, WIDTHS
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    y, centres = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(40, 1)), X[:12]
+    between = euclidean_distances(centres)
+    middle = np.median(between[np.triu_indices(12, 1)] ** 2)
+    losses = []
+    for width in WIDTHS:
+        kernels = [np.exp(-(euclidean_distances(A, centres) ** 2) / (2 * middle * width**2)) for A in (X, centres)]
+        values, vectors = np.linalg.eigh(kernels[1])
+        features = kernels[0] @ vectors[:, values > 1e-6 * values[-1]] / np.sqrt(values[values > 1e-6 * values[-1]])
+        features -= features.mean(axis=0)
+        for penalty in PENALTIES:
+            left = []
+            for i in range(40):
+                rows = np.arange(40) != i
+                # centred features and response with a free intercept: what leaving out a centred row amounts to
+                left.append(y[i, 0] - Ridge(alpha=penalty).fit(features[rows], y[rows]).predict(features[i : i + 1])[0])
+            losses.append(np.array(left).ravel())
+    best = min(losses, key=lambda left: np.mean(left**2))
+    np.testing.assert_allclose(left_out_residuals(X, centres, [y])[0][:, 0], best, atol=0.02)
+
+
+def test_the_independence_test_is_the_largest_of_random_signs():
+    rng = np.random.default_rng(0)
+    label, domain, weights = rng.normal(size=(60, 2)), rng.normal(size=60), np.column_stack([np.ones(60), rng.normal(size=60)])
+    products = np.stack([label[:, a] * domain * weights[:, b] for a in range(2) for b in range(2)])
+    products /= np.sqrt((products**2).sum(axis=1, keepdims=True))
+    drawn = [np.abs(products @ rng.choice([-1.0, 1.0], 60)).max() for _ in range(4000)]
+    expected = np.mean(np.array(drawn) >= np.abs(products.sum(axis=1)).max())
+    assert independence_p_value(label, domain, weights, np.random.RandomState(0)) == pytest.approx(expected, abs=0.05)
+    assert independence_p_value(np.zeros((9, 1)), np.ones(9), np.ones((9, 1)), np.random.RandomState(0)) == 1.0
+
+
+def test_covariate_shift_of_a_bent_relation_holds_the_level_and_another_relation_is_seen():
+    p_values = {0.0: [], 0.8: []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        Xs, Xt = rng.normal(size=(200, 2)), rng.normal(size=(150, 2)) + [1.0, 0.0]
+        for change, found in p_values.items():
+            ys, yt = np.sin(2 * Xs[:, 0]), np.sin(2 * Xt[:, 0]) + change * Xt[:, 1]
+            ys, yt = (y + 0.5 * rng.normal(size=len(y)) for y in (ys, yt))
+            found.append(same_given_features(Xs, ys, Xt, yt, None, np.arange(2), np.random.RandomState(seed))[0])
+    assert sum(p <= 0.0125 for p in p_values[0.0]) <= 3
+    assert sum(p <= 0.0125 for p in p_values[0.8]) >= 18
+
+
+def test_rows_without_a_counterpart_are_not_comparable():
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(150, 2)), rng.normal(size=(150, 2)) + [9.0, 0.0]]
+    y = [part[:, 0] > part[:, 0].mean() for part in X]
+    _, apart = same_given_features(X[0], y[0] * 1, X[1], y[1] * 1, 2, np.arange(2), np.random.RandomState(0))
+    _, mixed = same_given_features(X[0], y[0] * 1, X[0][::-1], y[0][::-1] * 1, 2, np.arange(2), np.random.RandomState(0))
+    assert apart < 10
+    assert mixed > 250
+
+
+def test_label_shift_keeps_rows_of_one_class_alike_exactly():
+    """Permuting within classes: p-values hold their level although the shares differ as 5 to 1."""
+    p_values, power = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        y = [rng.choice(2, n, p=p) for n, p in ((80, [0.5, 0.5]), (60, [0.9, 0.1]))]
+        X = [part[:, None] * 3.0 + rng.normal(size=(len(part), 2)) for part in y]
+        p_values.append(same_given_label(X[0], y[0], X[1], y[1], True, np.random.RandomState(seed)))
+        power.append(same_given_label(X[0], y[0], X[1] + 1.0, y[1], True, np.random.RandomState(seed)))
+    assert np.mean(np.array(p_values) <= 0.1) <= 0.2  # 13 of 60 or more by chance in 1 of 100 cases
+    assert np.mean(np.array(p_values) <= 0.5) <= 0.65
+    assert np.mean(np.array(power) <= 0.0125) > 0.95
+    none = np.random.RandomState(0)
+    assert same_given_label(X[0], y[0], X[1], y[1] + 5, True, none) is None
+
+
+def test_numbers_are_compared_at_the_same_label():
+    rng = np.random.default_rng(0)
+    y = [rng.normal(size=300), 0.6 * rng.normal(size=200) + 0.5]
+    X = [part[:, None] + 0.5 * rng.normal(size=(len(part), 2)) for part in y]
+    assert same_given_label(X[0], y[0], X[1], y[1], False, np.random.RandomState(0)) > 0.01
+    assert same_given_label(X[0], y[0], X[1] * [-1, 1], y[1], False, np.random.RandomState(0)) < 0.01
+
+
+def test_columns_are_rescaled_as_if_the_target_had_the_sources_labels():
+    """x = 4 y + noise, then 3 x + 5; the shares of the label differ, which the map does not take for a scale."""
+    rng = np.random.default_rng(0)
+    y = [rng.choice(2, 4000, p=p) for p in ([0.5, 0.5], [0.9, 0.1])]
+    X = [4.0 * part[:, None] + rng.normal(size=(4000, 1)) for part in y]
+    rows = np.arange(4000)
+    known = rescaled(X[0], y[0], 3 * X[1] + 5, rows, y[1], 2)
+    np.testing.assert_allclose(known, X[1], atol=0.3)
+
+
+@pytest.mark.parametrize("n_classes", [None, 2])
+def test_only_columns_that_go_the_other_way_are_turned(n_classes):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=300) if n_classes is None else np.arange(300) % 2
+    X = y[:, None] * [1.0, 2.0] + 0.1 * rng.normal(size=(300, 2))
+    back = turned(X, y, X * [-1, 1] + [2 * X[:, 0].mean(), 0], np.arange(300), y, n_classes)
+    np.testing.assert_allclose(back, X, atol=1e-9)
+
+
+def test_the_common_subspace_is_the_one_that_was_made():
+    """The second column tells the class the other way round in the target, the first as in the source."""
+    rng = np.random.default_rng(0)
+    y = [np.arange(n) % 2 for n in (300, 200)]
+    X = [
+        np.column_stack([2.0 * part, 3.0 * part * sign]) + rng.normal(size=(len(part), 2))
+        for part, sign in zip(y, (1, -1), strict=True)
+    ]
+    found = common_subspace(X[0], y[0], X[1], y[1], 2, 0.0125, np.random.RandomState(0))
+    assert found.n_dimensions == 1
+    assert found.p_same > 0.0125
+    assert max(found.p_better, found.p_informative) < 0.001
+    assert found.error == pytest.approx(0.16, abs=0.08)  # half the distance, 1, is exceeded by Gaussian noise in 16 %
+    assert common_subspace(X[0][:, :1], y[0], X[1][:, :1], y[1], 2, 0.0125, np.random.RandomState(0)) is None
+
+
+def test_a_class_is_absent_only_where_chance_would_not_miss_it():
+    rng = np.random.RandomState(0)
+    source = np.repeat([0, 1, 2], [50, 40, 10])
+    assert class_sets(source, np.repeat([0, 1], [11, 9]), 3, 0.0125, rng) is None  # 0.9^20 = 0.12
+    many = class_sets(source, np.repeat([0, 1], [110, 90]), 3, 0.0125, rng)
+    assert (many.absent, many.new, many.seen) == ([2], [], True)
+    both = class_sets(source[source < 2], np.repeat([0, 2], [90, 5]), 3, 0.0125, rng)
+    assert (both.absent, both.new) == ([1], [2])
+    assert class_sets(source, source[:0], 3, 0.0125, rng) is None
+    old = np.array([0.5, 0.4, 0.1])
+    assert estimated_class_sets(np.array([0.6, 0.4, 0.0]), old, 200).absent == [2]
+    assert estimated_class_sets(np.array([0.6, 0.39, 0.01]), old, 200) is None

@@ -74,6 +74,7 @@ def test_suited_strategies_assume_the_kind_and_are_allowed():
     allowed = allowed_strategies(domains(YES_NO, None))
     suited = suited_strategies(allowed, ["subspace", "none"])
     assert "CORAL" in suited["subspace"]
+    assert suited_strategies(allowed, ["scale"])["scale"] == suited["subspace"]
     assert "none" not in suited
     for kind, names in suited.items():
         assert all(kind in all_strategies(deep=False)[name].assumes and allowed[name] is None for name in names)

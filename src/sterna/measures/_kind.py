@@ -1,22 +1,23 @@
-"""Which kind of shift the evidence is consistent with."""
+"""Which kind of shift the evidence is consistent with: the simplest explanation that suffices."""
 
 from __future__ import annotations
 
-from sterna.measures._domain_auc import DomainAUC
-from sterna.measures._evidence import Evidence
+from sterna.measures._evidence import Evidence, Mapped, fits
 
 #: Columns whose spreads differ by this factor (the median column) speak for another scale.
 SPREAD_RATIO = 1.5
 #: So do means of the median column that lie so many standard deviations apart.
 FAR_MEANS = 1.0
-#: A source worth less than this share of its rows, weighted to look like the target, lacks support.
-LOW_OVERLAP = 0.1
-#: With fewer target labels than this, only a large change of the relation would show.
-FEW_LABELS = 50
+#: Support is called missing, beside another kind, where this share of the target rows has hardly a source row near.
+MUCH_BEYOND = 0.25
 
 
 def kinds(found: Evidence) -> list[str]:
-    """The kinds of shift that the evidence is consistent with; a simpler explanation comes before a new concept.
+    """The kinds of shift that the evidence is consistent with, the one that explains most first.
+
+    Explanations are tried in turn, and the first that no test contradicts is named: other classes; other shares of the label; another
+    scale of the columns or a common subspace, where something speaks against the columns as they are; rows where the source has
+    none; the same dependence of the label on the features; and last another dependence.
 
     Parameters
     ----------
@@ -25,50 +26,83 @@ def kinds(found: Evidence) -> list[str]:
     Returns
     -------
     list of str
-        Of "covariate", "label", "subspace", "concept" and "support"; ["none"] where there is no sign of any.
+        Of "classes", "label", "covariate", "scale", "subspace", "support" and "concept"; ["none"] where there is no sign of any.
     """
-    named = []
-    label = found.label_explains or (found.features_differ and found.matched_alike)
-    subspace = _subspace(found) and not label
-    alone = label and (found.labels_differ or not found.features_differ)  # with target labels seen, label shift is enough
-    # without target labels, means that lie apart may be the target's own as well as an instrument's
-    certain = found.error_aligned is not None or found.spread_ratio >= SPREAD_RATIO
-    if found.features_differ and not alone and not (subspace and certain and _alike(found.auc_aligned)):
-        named.append("covariate")
-    if label:
-        named.append("label")
-    if subspace:
-        named.append("subspace")
-    explained = (label and found.shares_explain) or (subspace and _alignment_explains(found))
-    if found.relation_differs and not explained and (found.comparable or subspace):
-        named.append("concept")
-    if found.features_differ and found.overlap.value < LOW_OVERLAP:
-        named.append("support")
-    return named or ["none"]
+    if found.classes is not None and found.classes.seen:
+        if found.common is None:
+            return ["classes"]
+        rest = [kind for kind in kinds(found.common) if kind != "none"]
+        # covariate shift that leaves out the place where some classes lie explains that they are absent
+        left_out = rest == ["covariate"] and found.common.features_differ and not found.classes.new
+        return [*rest, "classes"] if left_out else ["classes", *rest]
+    if found.p_relation is None:
+        return _by_features(found)
+    if found.label_explains:
+        return ["label"]
+    if not found.features_differ:
+        if found.relation_differs:
+            return ["concept"]
+        return ["covariate"] if found.labels_differ else ["none"]
+    if rescaling_explains(found):
+        return ["scale", "label"] if found.labels_differ else ["scale"]
+    if subspace_explains(found) or turning_explains(found):
+        return ["subspace"]
+    if found.beyond_source:
+        return ["support", "covariate"]
+    named = ["concept", "covariate"] if found.relation_differs and found.comparable else ["covariate"]
+    return [*named, "support"] if found.beyond > MUCH_BEYOND else named
 
 
-def _subspace(found: Evidence) -> bool:
-    if not (found.features_differ and found.alignment_removes):
+def _by_features(found: Evidence) -> list[str]:
+    """Without target labels, or with too few: several explanations may be left."""
+    if not found.features_differ:
+        return ["label"] if found.labels_differ else ["none"]
+    if found.matched_alike and not (found.label is not None and not found.labels_differ):
+        return ["label", "covariate", *(["classes"] if found.classes is not None else [])]
+    named = ["covariate"]
+    if found.alignment_removes and found.spread_ratio >= SPREAD_RATIO:
+        return ["scale"]
+    if found.beyond_source:
+        named = ["support", *named]
+    if found.alignment_removes and found.mean_distance >= FAR_MEANS:
+        named.append("scale")  # means that lie apart may be the target's own as well as an instrument's
+    return named
+
+
+def rescaling_explains(found: Evidence) -> bool:
+    """Whether, once rescaled, rows of one label look alike, and something speaks against the columns as they are.
+
+    That is spreads that differ, a source model that predicts better on rescaled columns, or another relation. Two shifts, of
+    scale and of label, are named only where the relation contradicts covariate shift.
+    """
+    mapped = found.rescaled
+    if mapped is None or not fits(mapped.p_given_label, found.test_level):
         return False
-    better, worse = found.p_aligned_better, found.p_aligned_worse
-    if better is None or worse is None:  # no target labels
-        return found.spread_ratio >= SPREAD_RATIO or found.mean_distance >= FAR_MEANS
-    if not found.relation_differs and found.n_labels >= FEW_LABELS:
-        return False  # the source model fits the columns as they are
-    if better <= found.test_level and _alignment_explains(found):
+    if found.labels_differ and not (found.relation_differs and found.comparable):
+        return False
+    if found.spread_ratio >= SPREAD_RATIO and mapped.p_worse > found.level:
         return True
-    return found.spread_ratio >= SPREAD_RATIO and worse > found.level
+    # where the source has no rows, less speaks for the columns as they are
+    return (found.beyond_source and mapped.p_better <= found.level) or _needed(found, mapped)
 
 
-def _alike(auc: DomainAUC | None) -> bool:
-    return auc is not None and auc.low <= 0.5
-
-
-def _alignment_explains(found: Evidence) -> bool:
-    """Whether alignment leaves no sign of another relation, or less than half of what the source model errs more."""
-    if found.p_relation_aligned is None or found.error_aligned is None:
+def turning_explains(found: Evidence) -> bool:
+    """Whether the same holds once some columns are turned round too."""
+    mapped = found.turned
+    if mapped is None or found.labels_differ:
         return False
-    assert found.error_target is not None
-    assert found.error_source is not None
-    left = found.error_aligned - found.error_source
-    return found.p_relation_aligned > found.test_level or left < (found.error_target - found.error_source) / 2
+    return fits(mapped.p_given_label, found.test_level) and _needed(found, mapped)
+
+
+def subspace_explains(found: Evidence) -> bool:
+    """Whether rows of one label look alike in a subspace from which the source model predicts the target better."""
+    part = found.subspace
+    if part is None or not fits(part.p_same, found.test_level):
+        return False
+    return max(part.p_better, part.p_informative) <= found.test_level
+
+
+def _needed(found: Evidence, mapped: Mapped) -> bool:
+    if mapped.p_better <= found.test_level:
+        return True
+    return found.relation_differs and found.comparable and mapped.p_worse > found.level

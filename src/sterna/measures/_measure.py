@@ -16,7 +16,7 @@ from sterna.measures._checks import sample_rows
 from sterna.measures._column_drift import column_drift
 from sterna.measures._domain_auc import DomainAUC
 from sterna.measures._domain_scores import domain_scores
-from sterna.measures._evidence import gather
+from sterna.measures._gather import gather
 from sterna.measures._kind import kinds
 from sterna.measures._label_shift import LabelShift, label_shift
 from sterna.measures._map import domain_map
@@ -47,8 +47,8 @@ class Measurement:
     map : list of dict with keys domain, x, y
     map_axes : str
     kind : list of str
-        The kinds of shift that the evidence is consistent with: "covariate", "label", "subspace", "concept", "support", or
-        "none" alone.
+        The kinds of shift that the evidence is consistent with, the one that explains most first: "classes" (the class sets
+        differ), "label", "covariate", "scale", "subspace", "support", "concept", or "none" alone.
     sentences : list of str
         The evidence in words.
     strategies : dict of str to str or None
@@ -139,17 +139,25 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
     Notes
     -----
     At most 2000 rows of the sources and 2000 of the target are drawn (5000 each for `column_drift`), and preprocessed by
-    `TablePreprocessor` fitted on both. The kind of shift follows from four questions: do the features differ (area under the curve of
-    a domain classifier, MMD), do the labels, do rows of the same label look different, and does a source model's residual
-    depend otherwise on its prediction in the target, once the source is weighted to look like it. A simpler
-    explanation comes first: a concept shift is named only where other class shares and another scale do not explain the source
-    model's errors. No test can tell a shift of the concept from extrapolation where the source has no rows.
+    `TablePreprocessor` fitted on both.
+
+    The kind of shift is the simplest explanation that no test contradicts. With target labels: do the class sets differ; do the labels
+    differ and rows of one label look alike (label shift; maximum mean discrepancy, permuted within labels); given the features, does
+    the label not depend on the domain (covariate shift; generalised covariance measure of kernel ridge regressions); do rows of one
+    label look alike once each column has the source's mean and spread (scale), or in a common subspace, found with half of the
+    labelled rows, from which a source model predicts the target better (subspace); do most target rows lie beyond the source's
+    (support); and where none of this is enough, the concept changed. Whether anything differs is asked by four tests, each at a
+    quarter of the level: domain classifier and discrepancy of the features, labels, relation. Without target labels only the
+    features speak: a changed concept, new classes and a subspace cannot be known, and label, covariate shift and scale are told
+    apart by what fits most simply. No test can tell a shift of the concept from extrapolation where the source has no rows.
 
     References
     ----------
     S. J. Pan, Q. Yang (2010), A survey on transfer learning, IEEE Transactions on Knowledge and Data Engineering 22.
     J. G. Moreno-Torres, T. Raeder, R. Alaiz-Rodriguez, N. V. Chawla, F. Herrera (2012), A unifying view on dataset shift in
     classification, Pattern Recognition 45.
+    R. D. Shah, J. Peters (2020), The hardness of conditional independence testing and the generalised covariance measure,
+    Annals of Statistics 48.
 
     Examples
     --------

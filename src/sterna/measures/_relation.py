@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import f as f_distribution
-from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -85,7 +84,7 @@ def relation_p_value(source: Labelled, target: Labelled, n_classes: int | None, 
     loss = [losses(domain.seen, domain.y, classes) for domain in (source, target)]
     ones = [np.ones((len(part), 1)) for part in loss]
     p_loss = regressions_differ(loss[0], ones[0], loss[1], ones[1], weight)
-    top = _columns_that_matter(source, min(8, len(target.y) // 15))
+    top = columns_that_matter(source, min(8, len(target.y) // 15))
     # of two classes one residual is the other's negative
     numbers = range(1, n_classes) if n_classes == 2 else range(n_classes or 1)
     p_values = []
@@ -96,7 +95,7 @@ def relation_p_value(source: Labelled, target: Labelled, n_classes: int | None, 
     return min(1.0, 2 * p_loss, 2 * len(p_values) * min(p_values))
 
 
-def _columns_that_matter(source: Labelled, n_columns: int) -> Array:
+def columns_that_matter(source: Labelled, n_columns: int) -> Array:
     """The compact columns that correlate most with the source's label; no target label is read."""
     columns = source.seen.columns - source.seen.columns.mean(axis=0)
     spread = columns.std(axis=0)
@@ -135,29 +134,3 @@ def label_weight(y_source: Array, y_target: Array, n_classes: int | None) -> Arr
     tilt = LogisticRegression(class_weight="balanced").fit(powers, domain).decision_function(powers[: len(y_source)])
     weight = np.minimum(np.exp(tilt), 10.0)
     return weight / weight.mean()
-
-
-def given_label_p_value(source: Labelled, target: Labelled, domain_odds: tuple[Array, Array], n_classes: int | None) -> float:
-    """The p-value of "rows of one label have the same features in both domains", as label shift has it.
-
-    Compared are, class by class (or along the label), the ranks of the domain classifier's score and of the source model's.
-    """
-    weight = label_weight(source.y, target.y, n_classes)
-    classes = n_classes is not None
-    designs = _label_designs(source.y, target.y, n_classes)
-    responses = [domain_odds]
-    numbers = range(1, n_classes) if n_classes == 2 else range(n_classes or 1)
-    responses += [(_score(source.seen, c, classes), _score(target.seen, c, classes)) for c in numbers]
-    p_values = []
-    for one, other in responses:
-        ranks = rankdata(np.concatenate([one, other])) / (len(one) + len(other))
-        p_values.append(regressions_differ(ranks[: len(one)], designs[0], ranks[len(one) :], designs[1], weight))
-    return min(1.0, 2 * p_values[0], 2 * len(p_values[1:]) * min(p_values[1:]))
-
-
-def _label_designs(y_source: Array, y_target: Array, n_classes: int | None) -> list[Array]:
-    if n_classes is None:
-        ranks = rankdata(np.concatenate([y_source, y_target])) / (len(y_source) + len(y_target)) - 0.5
-        return [np.vander(part, 3) for part in np.split(ranks, [len(y_source)])]
-    common = [c for c in range(n_classes) if min(np.sum(y_source == c), np.sum(y_target == c)) >= 5]
-    return [np.column_stack([y == c for c in common] or [np.zeros(len(y))]).astype(float) for y in (y_source, y_target)]

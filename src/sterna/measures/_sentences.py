@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from sterna.measures._domain_auc import DomainAUC
-from sterna.measures._evidence import Evidence
-from sterna.measures._kind import FEW_LABELS
+from sterna.measures._evidence import FEW_LABELS, Evidence
+from sterna.measures._kind import rescaling_explains, subspace_explains
 from sterna.measures._relation import MIN_LABELS
 
 
 def sentences(found: Evidence, kind: list[str], drift: pd.DataFrame, classes: Any, n_source: int) -> list[str]:
-    """One finding a sentence: features, label, relation, scale, support.
+    """One finding a sentence: features, classes, label, relation, scale, support.
 
     Parameters
     ----------
@@ -32,8 +32,16 @@ def sentences(found: Evidence, kind: list[str], drift: pd.DataFrame, classes: An
     -------
     list of str
     """
-    parts = [_features(found, drift), _covariate(found, kind), _label(found, kind, classes), _relation(found, kind)]
-    parts += [_scale(found, kind), _support(found, kind, n_source), _none(found, kind)]
+    parts = [_features(found, drift), _classes(found, classes)]
+    if found.classes is not None and found.classes.seen:
+        if found.common is None:
+            return [*parts, "Too few labelled rows of classes in common to look for another kind of shift."]
+        found, kind = found.common, [one for one in kind if one != "classes"] or ["none"]
+        parts.append(
+            f"The rest is about rows of the classes in common: there the domain classifier's AUC is {auc_text(found.auc)}."
+        )
+    parts += [_covariate(found, kind), _label(found, kind, classes), _relation(found, kind)]
+    parts += [_scale(found, kind), _subspace(found, kind), _support(found, kind, n_source), _none(found, kind)]
     return [part for part in parts if part]
 
 
@@ -42,8 +50,10 @@ def auc_text(auc: DomainAUC) -> str:
     return f"{auc.value:.2f} ({auc.low:.2f} to {auc.high:.2f})"
 
 
-def p_text(p_value: float) -> str:
+def p_text(p_value: float | None) -> str:
     """Write p = 0.03, or p < 0.001."""
+    if p_value is None:
+        return "not tested"
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}" if p_value < 0.0995 else f"p = {p_value:.2f}"
 
 
@@ -72,11 +82,46 @@ def _features(found: Evidence, drift: pd.DataFrame) -> str:
     return f"No sign that the features differ: {tells}; {test}; {columns}."
 
 
+def _classes(found: Evidence, classes: Any) -> str:
+    sets = found.classes
+    if sets is None:
+        return ""
+    absent, new = (_listed(classes[numbers]) for numbers in (sets.absent, sets.new))
+    if not sets.seen:
+        return (
+            f"The target may lack {absent} (partial class sets): with class shares estimated without target labels, hardly a row "
+            "is left for them. That holds only if rows of one class look alike in both domains; whether the target has classes that "
+            "the source lacks cannot be known without target labels."
+        )
+    parts = (
+        [f"the target's labels show {new}, which the source lacks (open): no model of the source can predict them"]
+        if sets.new
+        else []
+    )
+    if sets.absent:
+        parts.append(
+            f"none of the target's labels is {absent}, though the source has such rows (partial), by chance in under 1 of 20 cases"
+        )
+    return f"The class sets differ: {'; '.join(parts)}."
+
+
+def _listed(names: Any) -> str:
+    shown = [repr(str(name)) for name in names[:4]]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1] if shown else ""])) + (
+        f" and {len(names) - 4} more" if len(names) > 4 else ""
+    )
+
+
 def _covariate(found: Evidence, kind: list[str]) -> str:
     if "covariate" not in kind:
         return ""
-    if found.p_relation is not None and found.relation_differs:
+    if found.p_relation is not None and "concept" in kind:
         return "Covariate shift may be part of it, but nothing shows that it is all."
+    if found.p_relation is not None and not found.comparable:
+        return (
+            "This is consistent with covariate shift, but hardly a source row lies where the target lies, so whether the label depends "
+            "on the features as it does in the source cannot be compared."
+        )
     if found.p_relation is None:
         return (
             "This is consistent with covariate shift; whether the label depends on the features as it does in the source cannot "
@@ -93,8 +138,10 @@ def _label(found: Evidence, kind: list[str], classes: Any) -> str:
     if not found.labels_differ:
         return f"{_sign(found.label.p_value, found)} of label shift ({test})."
     how = _means(found.label.source, found.label.target) if classes is None else _shares(found.label.source, found.label.target)
-    if found.p_given_label is None:
+    if found.p_relation is None:
         return f"The labels differ ({how}; {test}); fewer than {MIN_LABELS} of them are too few to tell why."
+    if found.p_given_label is None:
+        return f"The labels differ ({how}; {test}); too few rows of both domains have the same label to compare their features."
     if "label" in kind:
         return (
             f"This is consistent with label shift: the labels differ ({how}; {test}), and there is no sign that {same} look "
@@ -136,7 +183,9 @@ def _relation(found: Evidence, kind: list[str]) -> str:
     if found.p_relation is None:
         few = f"Too few target labels to check whether the label depends on the features otherwise ({MIN_LABELS} are needed)."
         return "" if found.label is None else few
-    compared = f"{_compared(found)} ({p_text(found.p_relation)})"
+    if not found.comparable and "support" in kind:
+        return _carried(found)
+    compared = f"{_compared(found)}; given the features, does the label differ: {p_text(found.p_relation)}"
     if "concept" in kind:
         return f"This is consistent with concept shift, the label depending otherwise on the features: {compared}."
     if not found.relation_differs:
@@ -144,8 +193,17 @@ def _relation(found: Evidence, kind: list[str]) -> str:
         return f"{_sign(found.p_relation, found)} of concept shift: {compared}.{few}"
     if "label" in kind:
         return f"No sign of concept shift beyond what label shift explains: {compared}."
-    if "subspace" in kind:
-        return f"No sign of concept shift beyond what another scale explains (see below): {compared}."
+    if "scale" in kind or "subspace" in kind:
+        what = "another scale" if "scale" in kind else "a map of the columns"
+        return f"No sign of concept shift beyond what {what} explains (see below): {compared}."
+    return _carried(found)
+
+
+def _carried(found: Evidence) -> str:
+    """Whether the source model does as well on a target that lies where the source has hardly a row."""
+    compared = _compared(found) + ("" if found.p_carries is None else f" ({p_text(found.p_carries)})")
+    if found.carries:
+        return f"No sign that the source model does worse on the target: {compared}."
     worse = (found.error_target or 0.0) > (found.error_source or 0.0)
     return (
         f"{'The source model does not carry over as it is' if worse else 'The source model errs otherwise in the target'}: "
@@ -179,17 +237,40 @@ def _error(found: Evidence, error: float | None) -> str:
 
 
 def _scale(found: Evidence, kind: list[str]) -> str:
-    if found.auc_aligned is None or "subspace" not in kind:
+    if "scale" not in kind:
         return ""
     text = (
-        "This is consistent with another scale, unit or instrument (subspace shift): once each column has the same mean and "
-        f"spread in both domains, the AUC falls to {auc_text(found.auc_aligned)}"
+        "This is consistent with another scale, unit or instrument (all columns are moved or stretched, whatever the label): once each "
+        "column has the same mean and spread in both domains"
     )
-    if found.error_aligned is None:
-        return text + "."
+    auc = "" if found.auc_aligned is None else f", the AUC falls to {auc_text(found.auc_aligned)}"
+    if found.rescaled is None or not rescaling_explains(found):
+        return text + auc + "."
     return (
-        text
-        + f" and the source model's error on the target goes from {_error(found, found.error_target)} to {_error(found, found.error_aligned)}."
+        f"{text}, there is no sign that {_same(found)} look different ({p_text(found.rescaled.p_given_label)}){auc}, and the source "
+        f"model's error on the target goes from {_error(found, found.error_target)} to {_error(found, found.rescaled.error)}."
+    )
+
+
+def _same(found: Evidence) -> str:
+    return "rows of the same class" if _is_share(found) else "rows with the same label"
+
+
+def _subspace(found: Evidence, kind: list[str]) -> str:
+    if "subspace" not in kind:
+        return ""
+    if subspace_explains(found) and found.subspace is not None:
+        n, p, error = found.subspace.n_dimensions, found.subspace.p_same, found.subspace.error
+        where = f"in a common subspace of {n} {'dimension' if n == 1 else 'dimensions'}, found with half of the labelled rows,"
+        return (
+            f"This is consistent with a subspace shift: {where} there is no sign that {_same(found)} look different ({p_text(p)}), and a "
+            f"source model there errs on the target by {_error(found, error)} instead of {_error(found, found.error_target)}."
+        )
+    assert found.turned is not None
+    return (
+        "This is consistent with a subspace shift, a map of the columns: with some columns turned round, so that they go with the label "
+        f"as in the source, there is no sign that {_same(found)} look different ({p_text(found.turned.p_given_label)}), and the source "
+        f"model's error on the target goes from {_error(found, found.error_target)} to {_error(found, found.turned.error)}."
     )
 
 
@@ -197,14 +278,12 @@ def _support(found: Evidence, kind: list[str], n_source: int) -> str:
     share = found.overlap.value
     worth = f"weighted to look like the target, the {n_source} source rows are worth about {max(1, round(share * n_source))}"
     if "support" not in kind:
-        return f"The domains overlap: {worth}." if found.features_differ else ""
-    text = (
-        f"Support is missing: {worth}, and {found.overlap.uncovered:.0%} of the target rows have hardly a counterpart in the source; "
-        "reweighting alone has little to work with."
+        explained = {"scale", "subspace"} & set(kind)
+        return f"The domains overlap: {worth}." if found.features_differ and not explained and share >= 0.1 else ""
+    return (
+        f"Support is missing: {found.beyond:.0%} of the target rows lie where fewer than 1 of 100 source rows do ({worth}); reweighting "
+        "alone has little to work with."
     )
-    if found.p_relation is not None and not found.relation_differs:
-        text += " As the source model does about as well on the target, the columns that differ seem to matter little for the label."
-    return text
 
 
 def _none(found: Evidence, kind: list[str]) -> str:

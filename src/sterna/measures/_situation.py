@@ -11,6 +11,9 @@ import numpy as np
 from sterna.domains import Domains
 from sterna.domains._stack import Array
 
+#: Strategies for a common subspace, or a map of the columns, are for another scale too.
+ASSUMED = {"scale": "subspace"}
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -144,5 +147,5 @@ def suited_strategies(allowed: dict[str, str | None], kinds: Iterable[str]) -> d
     from sterna.discovery import all_strategies
 
     assumes = {name: strategy.assumes for name, strategy in all_strategies(deep=False).items() if allowed.get(name, "") is None}
-    suited = {kind: [name for name, assumed in assumes.items() if kind in assumed] for kind in kinds}
+    suited = {kind: [name for name, assumed in assumes.items() if ASSUMED.get(kind, kind) in assumed] for kind in kinds}
     return {kind: names for kind, names in suited.items() if names}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from sterna.domains._stack import Array, vstack
-from sterna.measures._domain_scores import N_FOLDS, aligned
+from sterna.measures._domain_scores import N_FOLDS
 from sterna.measures._threads import single_threaded
 from sterna.measures._views import Viewer, predict_classes, predict_numbers
 
@@ -35,11 +35,13 @@ class SourceModel:
 
     source: Seen
     target: Seen
-    target_aligned: Seen | None  # with the means and spreads of the source's columns; None where rows are sparse
+    mapped: list[Seen]  # the target's rows as each map of its columns has them
 
 
 @single_threaded
-def source_model(X_source: Any, y_source: Array, X_target: Any, n_classes: int | None, random_state: Any) -> SourceModel:
+def source_model(
+    X_source: Any, y_source: Array, X_target: Any, n_classes: int | None, random_state: Any, mapped: Sequence[Array] = ()
+) -> SourceModel:
     """Cross-validate a model on the source, and predict the target with it.
 
     Parameters
@@ -51,15 +53,15 @@ def source_model(X_source: Any, y_source: Array, X_target: Any, n_classes: int |
     n_classes : int or None
         None for regression.
     random_state : RandomState
+    mapped : sequence of ndarray of shape (n_target, n_features), default=()
+        The target's rows once more, otherwise scaled.
 
     Returns
     -------
     SourceModel
     """
     viewer = Viewer(vstack([X_source, X_target]), random_state.randint(2**31 - 1))
-    shown = [viewer(X_source), viewer(X_target)]
-    if not sparse.issparse(X_source):
-        shown.append(viewer(aligned(X_target, X_target, X_source)))
+    shown = [viewer(X) for X in (X_source, X_target, *mapped)]
     n_folds = min(N_FOLDS, len(y_source))
     folds = [fold_numbers(y_source, n_folds, n_classes is not None, random_state)]
     folds += [random_state.permutation(np.arange(X_target.shape[0]) % n_folds)] * (len(shown) - 1)
@@ -74,7 +76,7 @@ def source_model(X_source: Any, y_source: Array, X_target: Any, n_classes: int |
         ):
             result[rows] = part
     seen = [Seen(values, views.compact) for values, views in zip(predicted, shown, strict=True)]
-    return SourceModel(seen[0], seen[1], seen[2] if len(seen) > 2 else None)
+    return SourceModel(seen[0], seen[1], seen[2:])
 
 
 def vstack_views(parts: list[Any]) -> Any:
