@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from joblib import Parallel, delayed
-from report import write
 from tasks import all_tasks, development_tasks, domains_of
 from threadpoolctl import threadpool_limits
 
 import sterna
+from report import write
 from sterna.select import guard, importance_weights
 from sterna.select._candidates import assemble, base_estimator, select_strategies
 from sterna.select._folds import folds
@@ -121,7 +121,9 @@ def ours(seen, weights, cell):
     for name, scorer in sterna.all_scorers().items():
         if cell.kind not in scorer.tasks:
             continue
-        given, _, fault = timed(lambda s=scorer: {word: weights if word == "weights" else getattr(seen, word)() for word in s.needs})
+        given, _, fault = timed(
+            lambda s=scorer: {word: weights if word == "weights" else getattr(seen, word)() for word in s.needs}
+        )
         seeded = {"random_state": cell.seed} if "random_state" in inspect.signature(scorer).parameters else {}
         value, _, fault = timed(lambda s=scorer, g=given, k=seeded: float(s(**g, **k))) if fault is None else (None, 0, fault)
         if fault is None and np.isfinite(value):
@@ -133,7 +135,10 @@ def skadas(model, cell):
     """skada's scores of the strategy on prepared rows, as they ship."""
     import skada.metrics as metrics
 
-    X, strategy = model[:-1].transform(cell.X), sterna.TransferPipeline([("strategy", model[-1])])  # two of them want a pipeline
+    X, strategy = (
+        model[:-1].transform(cell.X),
+        sterna.TransferPipeline([("strategy", model[-1])]),
+    )  # two of them want a pipeline
     y = np.where(cell.codes > 0, cell.y, -1).astype(int)
     scores = {}
     for name in SKADA:
@@ -145,43 +150,50 @@ def skadas(model, cell):
     return scores
 
 
-def run(task, n_labels, seed):
-    """All results of a cell, plain JSON types."""
+def quietly(work, task, n_labels, seed):
+    """What `work` finds in a cell, on one thread."""
     transport_with_numpy_only()
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cell = Cell(task, n_labels, seed)
-        strategies = {name: cell.run(cell.model(name))[0] for name in cell.strategies}
-        start = time.perf_counter()
-        auto, fitted = cell.run(sterna.AutoTransfer(random_state=seed))
-        auto["wall"] = time.perf_counter() - start
-        if fitted is not None:
-            kept = fitted.results_
-            auto |= {
-                "plain": fitted.choice_.plain,
-                "transfers": fitted.choice_.transfers,
-                "method": fitted.choice_.method,
-                "weights": fitted.weights_,
-                "kind": fitted.kind_,
-                "kept": kept.loc[kept["seconds"].notna(), "strategy"].tolist(),
-            }
-        result = {"title": task.title, "group": task.group, "kind": task.kind, "n_labels": n_labels, "seed": seed}
-        result |= {"base": type(cell.base).__name__, "strategies": strategies, "auto": auto}
-        if not n_labels:
-            result["label_free"], result["void"] = label_free_scores(cell)
-        return result
+        return work(Cell(task, n_labels, seed))
+
+
+def run_strategies(cell):
+    """Every strategy by itself, and what label-free scores say of it where there are no labels."""
+    found = {"base": type(cell.base).__name__, "strategies": {name: cell.run(cell.model(name))[0] for name in cell.strategies}}
+    if not cell.domains.target.labelled.any():
+        found["label_free"], found["void"] = label_free_scores(cell)
+    return found
+
+
+def run_auto(cell):
+    """AutoTransfer."""
+    start = time.perf_counter()
+    found, fitted = cell.run(sterna.AutoTransfer(random_state=cell.seed))
+    found["wall"] = time.perf_counter() - start
+    if fitted is not None:
+        rows = fitted.results_
+        found |= {"plain": fitted.choice_.plain, "transfers": fitted.choice_.transfers, "method": fitted.choice_.method}
+        found |= {
+            "weights": fitted.weights_,
+            "kind": fitted.kind_,
+            "kept": rows.loc[rows["seconds"].notna(), "strategy"].tolist(),
+        }
+    return {"auto": found}
 
 
 def kept(cache, task, n_labels, seed):
-    """The results of a cell, from the cache where they are there."""
+    """The results of a cell, plain JSON types, from the cache where they are there."""
+    result = {"title": task.title, "group": task.group, "kind": task.kind, "n_labels": n_labels, "seed": seed}
     name = "".join(c if c.isalnum() else "_" for c in f"{task.title} {n_labels} {seed}")
-    path = cache / f"{name}.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        result = run(task, n_labels, seed)
-        path.with_suffix(".part").write_text(json.dumps(result))
-        path.with_suffix(".part").rename(path)
-    return json.loads(path.read_text())
+    for work in (run_strategies, run_auto):
+        path = cache / work.__name__ / f"{name}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".part").write_text(json.dumps(quietly(work, task, n_labels, seed)))
+            path.with_suffix(".part").rename(path)
+        result |= json.loads(path.read_text())
+    return result
 
 
 def main():
@@ -189,12 +201,13 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="groups of tasks")
+    parser.add_argument("--labels", type=int, nargs="*", default=[100, 20, 0], help="numbers of target labels")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--development", action="store_true", help="the tasks for designing, which are not reported")
     options = parser.parse_args()
     tasks = development_tasks() if options.development else all_tasks()
     tasks = [task for task in tasks if not options.only or task.group in options.only]
-    cells = [(task, n, seed) for seed in range(options.seeds) for n in (100, 20, 0) for task in tasks if n in task.budgets]
+    cells = [(task, n, seed) for seed in range(options.seeds) for n in options.labels for task in tasks if n in task.budgets]
     results = Parallel(options.jobs, verbose=5)(delayed(kept)(options.cache, *cell) for cell in cells)
     write(results, options)
 

@@ -105,6 +105,9 @@ def compare(
         list[str] | None,
         typer.Option(help="Only this strategy (and the baselines); repeat for several; all: every one that applies."),
     ] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Also compare AutoTransfer, which chooses among the strategies by itself.")
+    ] = False,
     parameter: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of a named strategy, STRATEGY.name=value; repeat for several."),
@@ -164,6 +167,7 @@ def compare(
             time_budget=time_budget,
             out=out,
             overwrite=overwrite,
+            auto=auto,
             command=_command(),
         )
         show_comparison(comparison, out)
@@ -248,7 +252,10 @@ def rank(
 @app.command()
 def fit(
     target: Target,
-    strategy: Annotated[str, typer.Option(help="Its name, as in sterna list.")],
+    strategy: Annotated[str | None, typer.Option(help="Its name, as in sterna list.")] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Choose the strategy: by target labels, or by scores that need none.")
+    ] = False,
     source: NoSources = None,
     label: Label = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the model.")] = Path("runs/fit"),
@@ -266,21 +273,30 @@ def fit(
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """[bold]Fit one strategy and save the model.[/]
+    """[bold]Fit one strategy, or let AutoTransfer choose, and save the model.[/]
+
+    AutoTransfer says what it chose and why, and hands over the best plain model where transfer is not shown to help.
+
+    Example: sterna fit --auto --source a.csv --target c.csv --label disease --out runs/auto
 
     Example: sterna fit --strategy CORAL --set regularization=0.5 --source a.csv --target c.csv --label disease --out runs/coral
     """
     with plain_errors():
         from sterna.verdict import fit_strategy
 
+        if (strategy is None) != auto:
+            raise ValueError("give either --strategy NAME, of those that sterna list shows, or --auto")
         if any((out / name).exists() for name in ("model.skops", "model.safetensors")) and not overwrite:
             raise ValueError(f"{out} holds a model already; give another folder, or --overwrite")
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         show_findings(domains)
         options: dict[str, Any] = {"estimator": estimator, "encoder": encoder, "weights": weights, "random_state": seed}
         options["folder"] = out / "training"
-        model = fit_strategy(domains, strategy, parameters=_parameters(parameter), **options)
+        parameters = _parameters(parameter) | ({"progress": sys.stderr.isatty()} if auto else {})
+        model = fit_strategy(domains, "AutoTransfer" if auto else str(strategy), parameters=parameters, **options)
         path = sterna.save(model, out / "model.skops")
+        if auto:
+            console.print(escape(model[-1].explain()), soft_wrap=True)
         health = {name: value for name, value in model[-1].health_.items() if isinstance(value, int | float | str | bool)}
         console.print("health: " + (", ".join(f"{name} {value}" for name, value in health.items()) or "nothing to report"))
         console.print(f"model: {path}\npredict with: {_predict_command(out, domains)}", soft_wrap=True)

@@ -211,6 +211,32 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
     )
 
 
+def kind_of_shift(domains: Domains, *, max_rows: int = 500, confidence: float = 0.95, random_state: Any = 0) -> list[str]:
+    """The kinds of shift as `measure` names them, on fewer rows and without all else: in a third of a second or so.
+
+    Parameters
+    ----------
+    domains : Domains
+        Of features.
+    max_rows : int, default=500
+        The rows of all sources, and of the target, that are drawn at most.
+    confidence, random_state
+        As in `measure`.
+
+    Returns
+    -------
+    list of str
+        Empty where a side has fewer than two rows.
+    """
+    if min(domains.n_source, len(domains.target.y)) < 2:
+        return []
+    rng = check_random_state(random_state)
+    sample = draw(domains, rng, max_rows)
+    distance = mmd(sample.X_source, sample.X_target, random_state=rng)
+    scores = domain_scores(sample.X_source, sample.X_target, rng)
+    return kinds(gather(sample, scores, distance, _labels(domains, rng), confidence, rng))
+
+
 def situation_of(domains: Domains) -> Situation:
     """The situation, in words that fit the rows: photos, clips and texts have features, no columns.
 

@@ -13,32 +13,31 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator
 from sterna.domains import Domains, TablePreprocessor
 from sterna.domains._arrays import to_host
-from sterna.domains._given import resolve_task
-from sterna.domains._stack import Array, DomainData, clean_labels, is_labelled, rows_of, vstack
-from sterna.measures import measure
-from sterna.parameters._trust import blend, outputs, truth
-from sterna.select._auto_race import Clock, Entrant, attempt, race, run_all
-from sterna.select._auto_unlabelled import N_FOLDS, look, score, void_reasons
-from sterna.select._auto_weights import average_best, exponential_weights, held_out_gain
+from sterna.domains._stack import Array, DomainData, clean_labels, domain_codes, is_labelled, rows_of, vstack
+from sterna.measures._measure import kind_of_shift
+from sterna.measures._situation import ASSUMED
+from sterna.parameters._trust import blend
+from sterna.select._auto_labelled import choose_by_labels
+from sterna.select._auto_race import Clock, Entrant, attempt, telling
+from sterna.select._auto_source import AsSource
+from sterna.select._auto_unlabelled import choose_without_labels, plain_model
+from sterna.select._auto_weights import weigh
 from sterna.select._auto_words import Choice, explanation, result_rows
-from sterna.select._candidates import assemble, base_estimator, select_strategies
-from sterna.select._folds import folds
-from sterna.select._importance_weighted import importance_weights
+from sterna.select._candidates import assemble, base_estimator, named_estimator, select_strategies
 from sterna.select._search_stack import Stack
-from sterna.select._temperature import at_temperature, fit_temperature
+from sterna.select._temperature import at_temperature
 
 #: From this many labelled target rows on strategies are judged by them.
 MIN_LABELLED = 8
-#: The plain model where no target label is known, and the one that is worth no place in a mixture.
-SOURCE, FLOOR = "SourceOnly", "Constant"
-#: The number with which a seed of each purpose is made.
-_LABELLED, _HELD = 5, 11
+#: The plain model that is worth no place in a mixture.
+FLOOR = "Constant"
 
 
 def _has_proba(self: AutoTransfer) -> bool:
@@ -60,10 +59,12 @@ class AutoTransfer(TransferEstimator):
         Seconds for the choice. Strategies too slow for it are left out, and it is said which. None: without end.
     strategies : iterable of names, classes or instances, mapping, "all" or None, default=None
         Which may be chosen, as in `sterna.compare`; None: those that are tried first and apply here. The plain baselines always may.
-    random_state : int, default=0
-        Seeds all folds and strategies.
+    random_state : int, default=None
+        Seeds all folds and strategies; None: 0, so that a fit can be repeated.
     n_jobs : int, default=None
         For joblib: strategies are fitted in so many processes.
+    progress : bool, default=False
+        Say on the standard error what is tried.
 
     Attributes
     ----------
@@ -73,8 +74,8 @@ class AutoTransfer(TransferEstimator):
         Of the strategies that are averaged.
     results_ : DataFrame
         One row a strategy: held-out loss, label-free scores, weight, seconds of its longest fit, why it is out.
-    kind_, sentences_ : list of str
-        The kinds of shift that were found, as in `Measurement`, and what shows them.
+    kind_ : list of str
+        The kinds of shift that were found, as in `Measurement`, on up to 500 rows of either side.
     temperature_ : float
         By which the logarithms of the probabilities are divided.
     estimator_ : Blend
@@ -87,9 +88,10 @@ class AutoTransfer(TransferEstimator):
     1. The strategies whose declared facts suit (labels, classes, sources, base estimator), those that assume the kind of shift found first.
     2. With 8 labelled target rows or more: a race over 5 folds of these rows, after each of which the worse half is left out
        (once 20 rows are judged; plain models stay). The mixture has weights proportional to exp(-eta n loss), the aggregating algorithm
-       of the Brier game. It is handed over if it errs less, on rows held out from the weights too, than the best plain model.
+       of the Brier game. It gives way to
+       the best plain model where it errs more than that by over a standard error on rows held out from the weights too.
     3. With fewer: each strategy is fitted without a fifth of the source. `guard` voids those that collapse or fall more than 0.1 behind
-       the source model on the source. Of the rest the best five by mean rank are averaged; classes are ranked by the scores of
+       the source model on the source. Of the rest the better half by mean rank, five at most, are averaged; classes are ranked by the scores of
        probabilities that no collapse fools (information maximisation, batch nuclear norm, minimum class confusion), values by the
        importance-weighted loss and the agreement with all. Where the features of the domains do not differ there is nothing to
        adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
@@ -122,8 +124,9 @@ class AutoTransfer(TransferEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), str, None],
         "budget": [Interval(Real, 0, None, closed="neither"), None],
-        "random_state": [Interval(Integral, 0, None, closed="left")],
+        "random_state": [Interval(Integral, 0, None, closed="left"), None],
         "n_jobs": [Integral, None],
+        "progress": ["boolean"],
     }
 
     def __init__(
@@ -132,19 +135,21 @@ class AutoTransfer(TransferEstimator):
         *,
         budget: float | None = 300.0,
         strategies: Iterable[Any] | str | None = None,
-        random_state: int = 0,
+        random_state: int | None = None,
         n_jobs: int | None = None,
+        progress: bool = False,
     ) -> None:
         self.estimator = estimator
         self.budget = budget
         self.strategies = strategies
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.progress = progress
 
     def fit(self, X: Any, y: Any, sample_domain: Any = None) -> Self:
         """Choose and fit; parameters as in every strategy's `fit`. X may also be a raw table."""
         labels = column_or_1d(np.asarray(to_host(y), dtype=None))
-        self.task_ = resolve_task(None, clean_labels(labels[is_labelled(labels)]))
+        self.task_ = _task_of(clean_labels(labels[is_labelled(labels)]))
         self.preprocessor_ = None
         if isinstance(X, pd.DataFrame):
             self.preprocessor_ = TablePreprocessor().fit(X, y, sample_domain)
@@ -158,8 +163,6 @@ class AutoTransfer(TransferEstimator):
 
     def _base_estimator(self) -> Any:
         if self.estimator is None or isinstance(self.estimator, str):
-            from sterna.select._candidates import named_estimator
-
             return named_estimator(self.estimator or "linear", getattr(self, "task_", "classification"))
         return super()._base_estimator()
 
@@ -168,25 +171,28 @@ class AutoTransfer(TransferEstimator):
         self.temperature_ = 1.0
 
     def _fit_domains(self, data: DomainData) -> None:
-        clock = Clock(self.budget)
-        with threadpool_limits(1), warnings.catch_warnings():
+        with threadpool_limits(1), warnings.catch_warnings(), telling(self.progress) as tell:
             warnings.simplefilter("ignore")  # what strategies say of themselves is in `results_`
-            self._choose(data, clock)
+            self._choose(data, Clock(self.budget, tell))
 
     def _choose(self, data: DomainData, clock: Clock) -> None:
         stack, domains = self._stacked(data)
-        self.kind_, self.sentences_ = _kind(domains, self.random_state)
-        base, base_reason = base_estimator(self.estimator, domains, self.random_state)
-        entrants, skipped = self._entrants(domains, base)
-        classes = self.classes_ if is_classifier(self) else None
-        judge = self._by_labels if len(stack.labelled) >= MIN_LABELLED else self._without_labels
-        choice = judge(stack, entrants, classes, clock)
-        models = self._fit_members(stack, entrants, choice)
-        weights = np.array([self.weights_[name] for name in models])
-        self.estimator_ = blend(list(models.values()), weights / weights.sum(), classes)
-        self.adapted_, self.choice_, self.base_reason_ = True, choice, base_reason
+        seed = self.random_state or 0
+        classes = self.classes_ if stack.classes else None
+        self.kind_ = kind_of_shift(domains, random_state=seed)
+        base, self.base_reason_ = base_estimator(self.estimator, domains, seed)
+        entrants, skipped = self._entrants(domains, base, seed)
+        if len(stack.labelled) < MIN_LABELLED and self.kind_ == ["none"]:
+            choice, self.temperature_ = Choice.no_difference(plain_model(stack, entrants)), 1.0
+            weigh(entrants, {choice.plain: 1.0})
+        else:
+            choose = choose_by_labels if len(stack.labelled) >= MIN_LABELLED else choose_without_labels
+            choice, self.temperature_ = choose(stack, entrants, classes, clock, self.n_jobs, seed)
+        self.weights_, models = _fit_chosen(stack, entrants, choice.plain)
+        self.estimator_ = blend(models, np.array(list(self.weights_.values())), classes)
+        self.adapted_, self.choice_ = True, choice
         self._rows = result_rows(entrants, skipped)
-        self.health_ = {"transfers": choice.transfers, "chosen": ", ".join(models), "method": choice.method}
+        self.health_ = {"transfers": choice.transfers, "chosen": ", ".join(self.weights_), "method": choice.method}
 
     def _stacked(self, data: DomainData) -> tuple[Stack, Domains]:
         """The rows once more as one stack, and as domains for what reads those."""
@@ -197,112 +203,38 @@ class AutoTransfer(TransferEstimator):
         stack = Stack(
             vstack([data.X_source, data.X_target]), y, np.append(data.source_ids, np.full(n_target, -1)), known, classes
         )
+        names = y  # domains take no classes written as 1.0
+        if classes and data.y_source.dtype.kind == "f":
+            names = np.full(len(y), None, dtype=object)
+            names[known] = np.searchsorted(self.classes_, y[known].astype(float)).tolist()
+        n_source = len(data.y_source)
         sources = {
-            f"source {code}": (rows_of(data.X_source, rows := np.flatnonzero(data.source_ids == code)), data.y_source[rows])
+            f"source {code}": (rows_of(data.X_source, rows := np.flatnonzero(data.source_ids == code)), names[rows])
             for code in np.unique(data.source_ids)
         }
-        return stack, Domains(sources, {"target": (data.X_target, y[len(data.y_source) :])}, task=stack.task)
+        return stack, Domains(sources, {"target": (data.X_target, names[n_source:])}, task=stack.task)
 
-    def _entrants(self, domains: Domains, base: Any) -> tuple[list[Entrant], dict[str, str]]:
+    def _entrants(self, domains: Domains, base: Any, seed: int) -> tuple[list[Entrant], dict[str, str]]:
         """Those that suit by their facts, plain models first, then those that assume the kind of shift; and why the others do not."""
         chosen, skipped = select_strategies(self.strategies, domains, base)
-        kinds = set(self.kind_)
+        kinds = {ASSUMED.get(kind, kind) for kind in self.kind_}
         plain = {name for name, strategy in chosen.items() if strategy.family == "baselines"}
         order = sorted(chosen, key=lambda name: (name not in plain, not kinds & set(chosen[name].assumes)))
-        make = functools.partial(assemble, estimator=base, kind=domains.kind, seed=self.random_state)
+        make = functools.partial(assemble, estimator=base, kind=domains.kind, seed=seed)
         found = [Entrant(name, make(chosen[name]), name in plain) for name in order if name != FLOOR]
         return found, skipped
 
-    def _by_labels(self, stack: Stack, entrants: list[Entrant], classes: Array | None, clock: Clock) -> Choice:
-        rows = stack.labelled
-        y, values = stack.labels(rows), classes is None
-        parts = folds(y, min(5, len(rows) // 2), not values, [self.random_state, _LABELLED])
-        expected = truth(y, classes)
-
-        def held_out(model: Any, k: int) -> Array:
-            test = rows[parts[k][1]]
-            fitted = stack.fit(model, np.setdiff1d(np.arange(len(stack.y)), test))
-            return outputs(fitted, rows_of(stack.X, test), classes)
-
-        alive = race(entrants, parts, expected, held_out, clock, self.n_jobs)
-        order = np.argsort(np.concatenate([test for _, test in parts]))
-        predictions = [np.concatenate(entrant.parts)[order] for entrant in alive]
-        plain = [i for i, entrant in enumerate(alive) if entrant.plain]
-        gain = held_out_gain(predictions, plain, expected, [test for _, test in parts], values=values)
-        best_plain = alive[plain[0]]  # they are sorted
-        transfers = bool(gain.mean() > 0)
-        if transfers:
-            weights = exponential_weights(np.array([entrant.loss for entrant in alive]), len(rows), values=values)
-        else:
-            weights = np.array([float(entrant is best_plain) for entrant in alive])
-        self._weigh(alive, dict(zip([entrant.name for entrant in alive], weights.tolist(), strict=True)))
-        mixed = np.tensordot(weights, predictions, 1)
-        self.temperature_ = 1.0 if values else fit_temperature(mixed, expected.argmax(axis=1))
-        transfers = transfers and any(entrant.weight and not entrant.plain for entrant in alive)
-        return Choice.by_labels(best_plain.name, transfers, gain, "squared error" if values else "Brier score")
-
-    def _without_labels(self, stack: Stack, entrants: list[Entrant], classes: Array | None, clock: Clock) -> Choice:
-        source, plain = stack.source, self._plain_name(stack, entrants)
-        y = stack.labels(source)
-        if self.kind_ == ["none"]:
-            self._weigh(entrants, {plain: 1.0})
-            self.temperature_ = 1.0
-            return Choice.no_difference(plain)
-        train, held = folds(y, min(N_FOLDS, len(y)), classes is not None, [self.random_state, _HELD])[0]
-        rows, test = np.setdiff1d(np.arange(len(stack.y)), source[held]), source[held]
-        results = run_all(entrants, lambda model: look(stack, model, rows, test, classes), clock, self.n_jobs, n_later=1)
-        seen = {entrant.name: found for entrant, found in results}
-        void = void_reasons(seen, y, stack.task, plain)
-        weights = self._source_weights(stack)[held]
-        kept = {name: found for name, found in seen.items() if name not in void}
-        self._score(kept, y[held], weights, classes)
-        chosen = average_best({name: found.scores for name, found in kept.items()}, {}) or {plain: 1.0}
-        for entrant in entrants:
-            entrant.reason = entrant.reason or (f"void: {void[entrant.name]}" if entrant.name in void else "")
-            entrant.scores = kept[entrant.name].scores if entrant.name in kept else {}
-        self._weigh(entrants, chosen)
-        mixed = sum(weight * seen[name].source for name, weight in chosen.items())
-        self.temperature_ = 1.0 if classes is None else fit_temperature(mixed, np.searchsorted(classes, y[held]), weights)
-        return Choice.label_free(plain, chosen, any(entrant.weight and not entrant.plain for entrant in entrants))
-
-    def _score(self, kept: dict[str, Any], y_held: Array, weights: Array, classes: Array | None) -> None:
-        from sterna.discovery import all_scorers
-
-        score(kept, y_held, weights, classes, all_scorers())
-
-    def _plain_name(self, stack: Stack, entrants: list[Entrant]) -> str:
-        """The plain model where labels are too few to choose by: with all labels there are, if the classes allow it."""
-        names = [entrant.name for entrant in entrants if entrant.plain]
-        wanted = ("Pooled", SOURCE, "TargetOnly") if len(stack.labelled) else (SOURCE, "TargetOnly")
-        return next(name for name in wanted if name in names)
-
-    def _source_weights(self, stack: Stack) -> Array:
-        """Density ratios of the source rows."""
-        prepared = TablePreprocessor().fit_transform(stack.X)
-        source, target = rows_of(prepared, stack.source), rows_of(prepared, stack.target)
-        return importance_weights(source, target, random_state=self.random_state)
-
-    def _weigh(self, entrants: list[Entrant], weights: dict[str, float]) -> None:
-        for entrant in entrants:
-            entrant.weight = weights.get(entrant.name, 0.0)
-        self.weights_ = {entrant.name: entrant.weight for entrant in entrants if entrant.weight > 0}
-
-    def _fit_members(self, stack: Stack, entrants: list[Entrant], choice: Choice) -> dict[str, Any]:
-        """The chosen strategies on all rows; one that fails at last is left out, the plain model stands in for all."""
-        by_name, models = {entrant.name: entrant for entrant in entrants}, {}
-        for name in [*self.weights_, choice.plain]:
-            if name in models or (name == choice.plain and name not in self.weights_ and models):
-                continue
-            model, seconds, fault = attempt(stack.fit, by_name[name].model)
-            by_name[name].seconds = max(by_name[name].seconds, seconds)
-            if fault and name == choice.plain:
-                raise ValueError(f"{name}, the plain model, {fault}")
-            if fault:
-                by_name[name].reason = f"{fault}, when fitted on all rows"
-            else:
-                models[name] = model
-        self.weights_ = {name: self.weights_.get(name, 1.0) for name in models}
-        return models
+    def _call(self, method: str, X: Any, sample_domain: Any, allow_source: bool) -> Array:
+        """As every strategy does; source rows are predicted by each member as its source rows are."""
+        if not self.adapted_ or not allow_source:
+            return super()._call(method, X, sample_domain, allow_source)
+        X = self._validated(X, method)
+        source = domain_codes(sample_domain, X.shape[0]) > 0 if sample_domain is not None else np.zeros(X.shape[0], dtype=bool)
+        inside = self.estimator_
+        as_source = blend([AsSource(model) for model in inside.models], inside.weights, inside.classes)
+        parts = [(model, np.flatnonzero(rows)) for model, rows in ((as_source, source), (inside, ~source)) if rows.any()]
+        found = np.concatenate([getattr(model, method)(rows_of(X, rows)) for model, rows in parts])
+        return found[np.argsort(np.concatenate([rows for _, rows in parts]))]
 
     @available_if(_has_proba)
     def predict_proba(self, X: Any, sample_domain: Any = None, *, allow_source: bool = False) -> Array:
@@ -329,9 +261,24 @@ class AutoTransfer(TransferEstimator):
         return pd.DataFrame(self._rows)
 
 
-def _kind(domains: Domains, random_state: int) -> tuple[list[str], list[str]]:
-    """The kinds of shift, and what shows them; none where there are too few rows to tell."""
-    if min(domains.n_source, len(domains.target.y)) < 2:
-        return [], []
-    found = measure(domains, random_state=random_state)
-    return list(found.kind), list(found.sentences)
+def _task_of(y: Array) -> str:
+    """Numbers with fractions are quantities, all else are classes."""
+    return "regression" if type_of_target(y).startswith("continuous") else "classification"
+
+
+def _fit_chosen(stack: Stack, entrants: list[Entrant], plain: str) -> tuple[dict[str, float], list[Any]]:
+    """The weights, of sum 1, and the models of the chosen strategies on all rows; one that fails is left out, the plain one stands in."""
+    chosen = [entrant for entrant in entrants if entrant.weight > 0]
+    weights: dict[str, float] = {}
+    models: list[Any] = []
+    for entrant in [*chosen, *(e for e in entrants if e.name == plain and e.weight == 0)]:
+        if entrant.weight == 0 and models:
+            continue
+        model, seconds, fault = attempt(stack.fit, entrant.model)
+        entrant.seconds, entrant.reason = max(entrant.seconds, seconds), fault
+        if not fault:
+            weights[entrant.name] = entrant.weight or 1.0
+            models.append(model)
+    if not models:
+        raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}, models

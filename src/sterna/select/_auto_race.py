@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from rich.console import Console
 
 from sterna.domains._stack import Array
 
@@ -57,14 +59,26 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Clock:
-    """A time budget in seconds; None is without end."""
+    """A time budget in seconds (None is without end), and what is told of each strategy that was run."""
 
     budget: float | None
+    tell: Callable[[str], None] = lambda name: None
     start: float = field(default_factory=time.monotonic)
 
-    def left(self) -> float:
-        """Seconds that are left."""
-        return np.inf if self.budget is None else self.budget - (time.monotonic() - self.start)
+    @property
+    def end(self) -> float:
+        """When it is over, by `time.monotonic`."""
+        return np.inf if self.budget is None else self.start + self.budget
+
+
+@contextmanager
+def telling(shown: bool) -> Iterator[Callable[[str], None]]:
+    """A line on the standard error that says which strategy was run last."""
+    if not shown:
+        yield lambda name: None
+        return
+    with Console(stderr=True).status("looking at the domains") as status:
+        yield lambda name: status.update(f"choosing: tried {name}")
 
 
 def attempt(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float, str]:
@@ -103,8 +117,9 @@ def run_all(
     results = []
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     for group in ([e for e in entrants if e.plain], [e for e in entrants if not e.plain]):
-        runs = parallel(delayed(_unless_late)(work, entrant, clock) for entrant in group)
+        runs = parallel(delayed(_unless_late)(work, entrant.model, _latest(entrant, clock)) for entrant in group)
         for entrant, (found, seconds, fault) in zip(group, runs, strict=True):
+            clock.tell(entrant.name)
             entrant.seconds = max(entrant.seconds, seconds)
             entrant.reason = fault
             if not fault:
@@ -113,16 +128,21 @@ def run_all(
     return [(entrant, found) for entrant, found in results if not entrant.reason]
 
 
-def _unless_late(work: Callable[..., Any], entrant: Entrant, clock: Clock) -> tuple[Any, float, str]:
-    if not entrant.plain and clock.left() < 2 * entrant.seconds:
-        return None, 0.0, f"not tried: the budget of {clock.budget:g} s was spent"
-    return attempt(work, entrant.model)
+def _latest(entrant: Entrant, clock: Clock) -> float:
+    """When a strategy may be begun at the latest; a plain one always may."""
+    return np.inf if entrant.plain else clock.end - 2 * entrant.seconds
+
+
+def _unless_late(work: Callable[..., Any], model: Any, latest: float) -> tuple[Any, float, str]:
+    if time.monotonic() > latest:
+        return None, 0.0, "not tried: the budget was spent"
+    return attempt(work, model)
 
 
 def _leave_out_slow(entrants: list[Entrant], clock: Clock, n_later: int) -> None:
     """Leave out the slowest until what is to come fits into the time that is left."""
     kept = sorted(entrants, key=lambda entrant: (not entrant.plain, entrant.seconds))
-    while kept and not kept[-1].plain and n_later * sum(entrant.seconds for entrant in kept) > clock.left():
+    while kept and not kept[-1].plain and n_later * sum(entrant.seconds for entrant in kept) > clock.end - time.monotonic():
         slowest = kept.pop()
         slowest.reason = f"too slow for the budget of {clock.budget:g} s: one fit took {slowest.seconds:.1f} s"
 

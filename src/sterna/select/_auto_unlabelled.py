@@ -1,27 +1,32 @@
-"""What is found of a strategy without target labels: fitted without a fold of the source, scored, and guarded."""
+"""What can be said of the strategies without target labels: each fitted without a fold of the source, guarded, and scored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from sterna.domains._stack import Array
+from sterna.domains import TablePreprocessor
+from sterna.domains._stack import Array, rows_of
 from sterna.parameters._trust import truth
+from sterna.select._auto_race import Clock, Entrant, run_all
+from sterna.select._auto_weights import average_best, weigh
+from sterna.select._auto_words import Choice
+from sterna.select._folds import folds
 from sterna.select._guard import guard
+from sterna.select._importance_weighted import importance_weights
 from sterna.select._importance_weighted_validation import importance_weighted_validation
 from sterna.select._search_scores import Fitted
 from sterna.select._search_stack import Stack
+from sterna.select._temperature import fit_temperature
 
-#: The share of the source that is held out is one of so many.
+#: One fold of so many is held out of the source.
 N_FOLDS = 5
 
 
-@dataclass
+@dataclass(frozen=True)
 class Seen:
-    """What a strategy fitted without a fold of the source says.
+    """What a strategy says that was fitted without a fold of the source.
 
     Attributes
     ----------
@@ -32,60 +37,87 @@ class Seen:
         Of the held-out source rows.
     source_score : float or None
         Accuracy or R squared on these.
-    scores : dict of str to float
     """
 
     target: Array
     predicted: Array
     source: Array
     source_score: float | None
-    scores: dict[str, float] = field(default_factory=dict)
 
 
-def look(stack: Stack, model: Any, train: Array, test: Array, classes: Array | None) -> Seen:
-    """Fit a strategy on the rows `train` of a stack, and predict the target and the source rows `test`."""
-    fitted = Fitted(stack.fit(model, train), stack, test)
-    return Seen(fitted.outputs_target(classes), fitted.predict_target(), fitted.outputs_source(classes), fitted.source_score())
+def choose_without_labels(
+    stack: Stack, entrants: list[Entrant], classes: Array | None, clock: Clock, n_jobs: int | None, seed: int
+) -> tuple[Choice, float]:
+    """Weigh the strategies by scores that read no target label; parameters and results as in `choose_by_labels`."""
+    source, plain = stack.source, plain_model(stack, entrants)
+    y = stack.labels(source)
+    held = folds(y, min(N_FOLDS, len(y)), classes is not None, [seed, 11])[0][1]
+    test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
+
+    def look(model: object) -> Seen:
+        fitted = Fitted(stack.fit(model, rows), stack, test)
+        return Seen(
+            fitted.outputs_target(classes), fitted.predict_target(), fitted.outputs_source(classes), fitted.source_score()
+        )
+
+    seen = {entrant.name: found for entrant, found in run_all(entrants, look, clock, n_jobs, n_later=1)}
+    if plain not in seen:
+        raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
+    _void(entrants, seen, plain, y, stack.task)
+    kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
+    weights = _source_weights(stack, seed)[held]
+    scores = _scores(kept, y[held], weights, classes)
+    for entrant in entrants:
+        entrant.scores = scores.get(entrant.name, {})
+    chosen = average_best(scores)
+    weigh(entrants, chosen)
+    mixed = np.sum([weight * seen[name].source for name, weight in chosen.items()], axis=0)
+    temperature = 1.0 if classes is None else fit_temperature(mixed, np.searchsorted(classes, y[held]), weights)
+    return Choice.label_free(plain, entrants), temperature
 
 
-def score(
-    seen: dict[str, Seen], y_held: Array, weights: Array, classes: Array | None, scorers: dict[str, Callable[..., float]]
-) -> None:
-    """Write the label-free scores of each strategy into `seen`.
+def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
+    """The plain model where labels are too few to choose by: of all labels there are, if the classes allow it."""
+    names = {entrant.name for entrant in entrants if entrant.plain}
+    wanted = ("Pooled", "SourceOnly", "TargetOnly") if len(stack.labelled) else ("SourceOnly",)
+    return next(name for name in wanted if name in names)
 
-    Classes: the scores of probabilities alone that a collapse does not fool, by their facts; of a strategy without probabilities they are
-    those of its votes. Values: the importance-weighted loss of held-out source rows, and how near it is to the mean of all strategies.
 
-    Parameters
-    ----------
-    seen : dict of str to Seen
-        Of those that are not void.
-    y_held : ndarray of shape (n_held,)
-    weights : ndarray of shape (n_held,)
-    classes : ndarray of shape (n_classes,) or None
-    scorers : dict of str to function
-        All scorers.
+def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: Array, task: str) -> None:
+    """Write why the scores of a strategy do not count; the plain model's always do."""
+    usual = seen[plain].source_score
+    for entrant in entrants:
+        if entrant.name not in seen or entrant.name == plain:
+            continue
+        found = seen[entrant.name]
+        reason = guard(found.predicted, y_source, task, source_score=found.source_score, plain_source_score=usual)
+        entrant.reason = "" if reason is None else f"void: {reason}"
+
+
+def _scores(kept: dict[str, Seen], y_held: Array, weights: Array, classes: Array | None) -> dict[str, dict[str, float]]:
+    """Label-free scores of each strategy.
+
+    Classes: those of probabilities alone which a collapse does not fool, by their facts; of a strategy without probabilities they are those
+    of its votes. Values: the importance-weighted loss of held-out source rows, and the agreement with the mean of all strategies.
     """
+    from sterna.discovery import all_scorers
+
     if classes is not None:
-        robust = {n: s for n, s in scorers.items() if s.needs == ("proba_target",) and not s.fooled_by_collapse}  # type: ignore[attr-defined]
-        for found in seen.values():
-            found.scores = {name: float(scorer(found.target)) for name, scorer in robust.items()}
-        return
-    middle = np.mean([found.target for found in seen.values()], axis=0)
-    for found in seen.values():
-        losses = np.sum((found.source - truth(y_held, None)) ** 2, axis=1)
-        found.scores = {
-            "importance_weighted_validation": importance_weighted_validation(losses, weights),
+        robust = {n: s for n, s in all_scorers().items() if s.needs == ("proba_target",) and not s.fooled_by_collapse}  # type: ignore[attr-defined]
+        return {name: {n: float(s(found.target)) for n, s in robust.items()} for name, found in kept.items()}
+    middle, expected = np.mean([found.target for found in kept.values()], axis=0), truth(y_held, None)
+    return {
+        name: {
+            "importance_weighted_validation": importance_weighted_validation(
+                np.sum((found.source - expected) ** 2, axis=1), weights
+            ),
             "agreement": -float(np.mean((found.target - middle) ** 2)),
         }
+        for name, found in kept.items()
+    }
 
 
-def void_reasons(seen: dict[str, Seen], y_source: Array, task: str, plain: str) -> dict[str, str]:
-    """Why the scores of a strategy do not count, by `guard`; the plain source model's always do."""
-    usual = seen[plain].source_score if plain in seen else None
-    void = {}
-    for name, found in seen.items():
-        reason = guard(found.predicted, y_source, task, source_score=found.source_score, plain_source_score=usual)
-        if reason is not None and name != plain:
-            void[name] = reason
-    return void
+def _source_weights(stack: Stack, seed: int) -> Array:
+    """Density ratios of the source rows."""
+    prepared = TablePreprocessor().fit_transform(stack.X)
+    return importance_weights(rows_of(prepared, stack.source), rows_of(prepared, stack.target), random_state=seed)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sterna.domains._stack import Array
+from sterna.select._auto_race import Entrant
 from sterna.select._combine import combine_scores
 
-#: Of the strategies that rank best without labels so many are averaged.
+#: Of the better half of the strategies without labels so many are averaged at most.
 N_AVERAGED = 5
 #: Weights below this are not worth a model.
 LEAST_WEIGHT = 0.02
@@ -49,15 +50,13 @@ def exponential_weights(losses: Array, n_rows: int, *, values: bool) -> Array:
     return weights / weights.sum()
 
 
-def held_out_gain(
-    parts: Sequence[Array], plain: Sequence[int], expected: Array, folds: Sequence[Array], *, values: bool
-) -> Array:
+def held_out_gain(predictions: Array, plain: Sequence[int], expected: Array, folds: Sequence[Array], *, values: bool) -> Array:
     """By how much the mixture errs less than the best plain model, row by row, where neither was chosen with the row.
 
     Parameters
     ----------
-    parts : list of ndarray, each of shape (n_rows, n_outputs)
-        Held-out predictions of each strategy.
+    predictions : ndarray of shape (n_strategies, n_rows, n_outputs)
+        Of rows that the strategies have not seen.
     plain : list of int
         Which of them are plain models.
     expected : ndarray of shape (n_rows, n_outputs)
@@ -69,7 +68,6 @@ def held_out_gain(
     -------
     ndarray of shape (n_rows,)
     """
-    predictions = np.array(parts)
     errors = np.sum((predictions - expected) ** 2, axis=2)  # (n_strategies, n_rows)
     gain = np.empty(len(expected))
     for rows in folds:
@@ -82,18 +80,21 @@ def held_out_gain(
     return gain
 
 
-def average_best(scores: Mapping[str, Mapping[str, float]], void: Mapping[str, str]) -> dict[str, float]:
-    """Equal weights of the five strategies that rank best by their label-free scores, void ones left aside.
+def predicted_to_help(gain: Array) -> bool:
+    """Whether the mixture, which weighs plain models too, is not worse than the best of them by more than a standard error.
 
-    Parameters
-    ----------
-    scores : mapping of strategy to mapping of score to value
-    void : mapping of strategy to reason
-
-    Returns
-    -------
-    dict of str to float
-        Empty where all are void.
+    The gain is held out of the weights, which so rest on fewer rows than those that are handed over: it is a little too small.
     """
-    order = [name for name in combine_scores(scores, void).order if name not in void][:N_AVERAGED]
-    return dict.fromkeys(order, 1 / len(order)) if order else {}
+    return bool(gain.mean() > -np.std(gain, ddof=1) / np.sqrt(len(gain)))
+
+
+def average_best(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Equal weights of the strategies that rank best by their label-free scores: the better half, five at most."""
+    best = combine_scores(scores).order[: min(N_AVERAGED, -(-len(scores) // 2))]
+    return dict.fromkeys(best, 1 / len(best))
+
+
+def weigh(entrants: Sequence[Entrant], weights: Mapping[str, float]) -> None:
+    """Write the weights of the strategies."""
+    for entrant in entrants:
+        entrant.weight = weights.get(entrant.name, 0.0)

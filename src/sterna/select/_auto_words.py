@@ -32,24 +32,38 @@ class Choice:
     reason: str
 
     @classmethod
-    def by_labels(cls, plain: str, transfers: bool, gain: Array, loss: str) -> Choice:
+    def by_labels(cls, plain: str, entrants: Sequence[Entrant], gain: Array, helps: bool, loss: str) -> Choice:
         """Chosen by the held-out loss on labelled target rows."""
-        error = float(np.std(gain, ddof=1) / np.sqrt(len(gain)))
-        found = f"{loss} {abs(gain.mean()):.3g} {'lower' if gain.mean() > 0 else 'higher'} (standard error {error:.2g}) than that of the best plain model"
-        where = f"on {len(gain)} labelled target rows, each held out from the choice too, the mixture has a {found}"
-        if gain.mean() <= 0:
-            return cls("labels", plain, False, f"{plain} is handed over, since transfer is not shown to help: {where}")
-        what = "the mixture is handed over" if transfers else "plain models are handed over, which no transfer improves on"
+        mean, error = float(gain.mean()), float(np.std(gain, ddof=1) / np.sqrt(len(gain)))
+        where = (
+            f"on {len(gain)} labelled target rows, each held out from the choice too, the mixture has a {loss} {abs(mean):.3g} "
+            f"{'lower' if mean > 0 else 'higher'} (standard error {error:.2g}) than that of the best plain model"
+        )
+        transfers = _transfers(entrants)
+        if not helps:
+            return cls(
+                "labels",
+                plain,
+                transfers,
+                f"{plain} is handed over, since transfer is neither shown nor predicted to help: {where}",
+            )
+        shown = "shown" if mean > 2 * error else "predicted, not shown,"
+        what = (
+            f"the mixture is handed over, which is {shown} to help"
+            if transfers
+            else "plain models are handed over, which no transfer improves on"
+        )
         return cls("labels", plain, transfers, f"{what}: {where}")
 
     @classmethod
-    def label_free(cls, plain: str, chosen: Mapping[str, float], transfers: bool) -> Choice:
+    def label_free(cls, plain: str, entrants: Sequence[Entrant]) -> Choice:
         """Chosen by scores that read no target label."""
+        n_chosen, transfers = sum(entrant.weight > 0 for entrant in entrants), _transfers(entrants)
         reason = (
-            f"the mean of the {len(chosen)} strategies that rank best by scores which read no target label is handed over; that is a guess: "
+            f"the mean of the {n_chosen} strategies that rank best by scores which read no target label is handed over; that is a guess: "
             "label some target rows, and sterna compare proves what helps"
             if transfers
-            else f"{plain} is handed over: no strategy passed the guard of label-free scores"
+            else f"{plain} is handed over: no other strategy passed the guard of label-free scores"
         )
         return cls("label-free scores", plain, transfers, reason)
 
@@ -58,6 +72,10 @@ class Choice:
         """Nothing to adapt to, as far as can be seen without labels."""
         reason = f"{plain} is handed over: without target labels no difference of the domains is seen, so that there is nothing to adapt to"
         return cls("no difference", plain, False, reason)
+
+
+def _transfers(entrants: Sequence[Entrant]) -> bool:
+    return any(entrant.weight > 0 and not entrant.plain for entrant in entrants)
 
 
 def result_rows(entrants: Sequence[Entrant], skipped: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -84,13 +102,11 @@ def explanation(choice: Choice, rows: Sequence[Mapping[str, Any]], kinds: Sequen
     lines = [f"{choice.reason[0].upper()}{choice.reason[1:]}."]
     if kinds:
         lines.append(f"Kind of shift: {', '.join(kinds)}. Base estimator: {base}.")
-    for row in rows:
-        if row["weight"] > 0:
-            lines.append(f"  {row['strategy']}: weight {row['weight']:.2f}{_found(row)}")
+    lines += [f"  {row['strategy']}: weight {row['weight']:.2f}{_found(row)}" for row in rows if row["weight"] > 0]
     rejected = [row for row in rows if not row["weight"] and row["seconds"] is not None]
     if rejected:
         lines.append("Not chosen:")
-        lines += [f"  {row['strategy']}: {row['reason'] or 'of less weight than 0.02'}{_found(row)}" for row in rejected]
+        lines += [f"  {row['strategy']}: {row['reason'] or 'others are better'}{_found(row)}" for row in rejected]
     apart = [row for row in rows if row["seconds"] is None]
     if apart:
         lines.append("Not tried: " + "; ".join(f"{row['strategy']} ({row['reason']})" for row in apart) + ".")

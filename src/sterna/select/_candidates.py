@@ -41,6 +41,8 @@ UNNAMED = "trains a network; name it to have it compared"
 UNUSUAL = "not among those tried first; name it, or ask for all"
 #: As `strategies`: every shallow strategy.
 ALL = "all"
+#: No strategy, but named like one.
+AUTO = "AutoTransfer"
 #: Fewer source rows than this cannot tell a linear model from a forest.
 MIN_ROWS = 10
 
@@ -173,13 +175,22 @@ def _known(chosen: Any) -> dict[str, type[Any]]:
     names = [] if chosen is None or isinstance(chosen, Mapping) else [chosen] if isinstance(chosen, str) else list(chosen)
     texts = [name for name in names if isinstance(name, str)]
     shallow = all_strategies(deep=False)
+    if AUTO in texts:
+        shallow[AUTO] = auto_transfer()
     # an unknown name may be a deep one spelled wrong
     if any(name in deep for name in texts):
-        return all_strategies()
+        return all_strategies() | shallow
     absent = next((name for name in texts if name in deep_strategies(installed=False)), None)
     if absent is not None:
         raise ValueError(f"strategy {absent!r} trains a network; install what it needs with pip install 'sterna[deep]'")
     return shallow
+
+
+def auto_transfer() -> type[Any]:
+    """`AutoTransfer`, which chooses among strategies and can be compared, or fitted, as if it were one."""
+    from sterna.select._auto import AutoTransfer  # which imports this file
+
+    return AutoTransfer
 
 
 def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type[Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains
 from sterna.domains._encoding import describe_encoder, encode_all, find_encoder, learns_from_data
 from sterna.pipeline import TransferPipeline
-from sterna.select._candidates import ALL, base_estimator, select_strategies, with_backbone
+from sterna.select._candidates import ALL, AUTO, auto_transfer, base_estimator, select_strategies, why_not, with_backbone
 from sterna.verdict._analysis import MIN_SPLITS, Analysis, analyse
 from sterna.verdict._cells import CHOICE, FLOOR, FROZEN, SCRATCH, Cell, Plan, fit_all, run_cell
 from sterna.verdict._comparison import Comparison
@@ -65,6 +65,7 @@ def compare(
     overwrite: bool = False,
     progress: bool | None = None,
     with_measure: bool = True,
+    auto: bool = False,
     command: str | None = None,
 ) -> Comparison:
     """Compare transfer strategies on a target, against no transfer and against the best plain baseline.
@@ -101,6 +102,8 @@ def compare(
         A progress bar; None: on a terminal.
     with_measure : bool, default=True
         Also measure how far the domains are apart, for the report.
+    auto : bool, default=False
+        Also compare `AutoTransfer`, which chooses among these strategies anew within each split.
     command : str, default=None
         The command line to name in the report.
 
@@ -146,6 +149,8 @@ def compare(
     base, base_reason = base_estimator(estimator, domains, random_state)
     _check_probabilities(chosen_metric, base)
     instances, skipped = _instances(strategies, domains, base, found)
+    if auto:
+        instances[AUTO] = _auto(instances, domains, base)
     options = _options(strategies, metric, label_budgets, n_splits, n_repeats, confidence, random_state)
     config = {
         "options": options | {"estimator": str(base), "strategies": {name: repr(s) for name, s in instances.items()}},
@@ -212,6 +217,18 @@ def _instances(strategies: Any, domains: Domains, base: Any, encoder: Any) -> tu
     if not domains.sources and FROZEN in instances:  # which is a plain model on the frozen network's features
         instances = {name: s for name, s in instances.items() if s.family != "baselines" or name == FLOOR}
     return {name: with_backbone(strategy, encoder) for name, strategy in instances.items()}, skipped
+
+
+def _auto(instances: dict[str, Any], domains: Domains, base: Any) -> Any:
+    """`AutoTransfer` among the strategies that are compared and take features."""
+    chosen = {
+        n: s for n, s in instances.items() if s.family != "baselines" and not getattr(s, "takes_raw", False) and n != AUTO
+    }
+    found = auto_transfer()(strategies=chosen)
+    reason = why_not(found, domains, base)
+    if reason is not None:
+        raise ValueError(f"{AUTO} cannot be compared: it {reason}")
+    return found
 
 
 def _check_probabilities(metric: Metric, base: Any) -> None:

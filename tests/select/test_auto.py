@@ -1,0 +1,332 @@
+"""AutoTransfer: what it chooses, when it falls back, and that its parts compute what they say."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression, Ridge
+
+import sterna
+from sterna import AutoTransfer
+from sterna.baselines import SourceOnly
+from sterna.select import _auto_race as racing
+from sterna.select._auto_race import Clock, Entrant, race
+from sterna.select._auto_weights import average_best, exponential_weights, held_out_gain, predicted_to_help
+from sterna.select._temperature import at_temperature, fit_temperature
+
+FEW = ["CORAL", "DomainStandardization"]
+
+
+def rescaled(n_labelled=0, n_source=90, n_target=70, seed=0, task="classification", names=None):
+    """Another scale and place of all columns in the target; the rule is the same before."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_source + n_target, 4))
+    signal = X @ [2.0, -1.0, 0.5, 0.0]
+    y = signal + 0.1 * rng.normal(size=len(X)) if task == "regression" else (signal > 0).astype(int)
+    y = y if names is None else np.asarray(names, dtype=object)[y]
+    X[n_source:] = 5 * X[n_source:] + [3.0, -3.0, 3.0, 0.0]
+    shown = y.astype(object)
+    shown[n_source + n_labelled :] = None
+    return X, shown if task == "classification" else shown.astype(float), np.repeat([1, -1], [n_source, n_target]), y
+
+
+def fitted(strategies=FEW, estimator="linear", **options):
+    X, shown, codes, y = rescaled(**options)
+    model = AutoTransfer(estimator, strategies=strategies).fit(X, shown, sample_domain=codes)
+    return model, X[codes < 0], y[codes < 0]
+
+
+# the parts
+
+
+def test_exponential_weights_are_the_likelihood_and_need_rows_to_decide():
+    losses = np.array([0.30, 0.35, 0.90])
+    naive = [np.exp(-20 * loss) for loss in losses]
+    naive = [weight if weight > 0.02 * sum(naive) else 0.0 for weight in naive]
+    assert exponential_weights(losses, 20, values=False) == pytest.approx(np.array(naive) / sum(naive))
+    assert exponential_weights(losses, 2000, values=False) == pytest.approx([1, 0, 0])
+    # values: Gaussian errors of variance 4, so that the scale of the label does not matter
+    gaussian = [np.exp(-10 * mse / (2 * 4)) for mse in (4.0, 4.4)]
+    assert exponential_weights(np.array([4.0, 4.4]), 10, values=True) == pytest.approx(np.array(gaussian) / sum(gaussian))
+    scaled = exponential_weights(np.array([4.0, 4.4]) * 1e6, 10, values=True)
+    assert scaled == pytest.approx(exponential_weights(np.array([4.0, 4.4]), 10, values=True))
+    assert exponential_weights(np.array([0.0, 0.0, 1.0]), 10, values=True) == pytest.approx([0.5, 0.5, 0])
+
+
+def test_the_gain_is_held_out_of_weights_and_of_the_choice_of_the_plain_model():
+    rng = np.random.default_rng(0)
+    predictions, expected = rng.random((3, 12, 2)), rng.random((12, 2))
+    folds = [np.arange(0, 12, 3), np.arange(1, 12, 3), np.arange(2, 12, 3)]
+    found = held_out_gain(predictions, [0, 2], expected, folds, values=False)
+    for rows in folds:
+        others = [i for i in range(12) if i not in rows]
+        losses = [np.mean([sum((predictions[k, i] - expected[i]) ** 2) for i in others]) for k in range(3)]
+        weights = exponential_weights(np.array(losses), len(others), values=False)
+        best = min((0, 2), key=lambda k: losses[k])
+        for i in rows:
+            mixed = sum(weights[k] * predictions[k, i] for k in range(3))
+            naive = sum((predictions[best, i] - expected[i]) ** 2) - sum((mixed - expected[i]) ** 2)
+            assert found[i] == pytest.approx(naive)
+
+
+def test_a_loss_within_its_error_is_no_reason_to_fall_back_but_a_clear_one_is():
+    assert predicted_to_help(np.array([0.1, 0.2, -0.3, 0.1]))
+    assert predicted_to_help(np.array([0.3, -0.3, 0.2, -0.25]))
+    assert not predicted_to_help(np.array([-0.1, -0.2, -0.15, -0.1]))
+
+
+def test_label_free_choice_averages_the_best_five_alike():
+    scores = {str(k): {"a": float(k), "b": float(k)} for k in range(8)}
+    assert average_best(scores) == dict.fromkeys("7654", 0.25)
+    assert list(average_best({f"{k:02d}": {"a": float(k)} for k in range(20)})) == ["19", "18", "17", "16", "15"]
+    assert average_best({"only": {"a": 1.0}}) == {"only": 1.0}
+
+
+def test_temperature_is_that_of_a_grid_and_one_without_rows():
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([0.3, 0.3, 0.3], 200)
+    codes = np.array([rng.choice(3, p=p**0.5 / np.sum(p**0.5)) for p in proba])  # half as sure would be right
+    grid = np.exp(np.linspace(-2, 2, 4001))
+    losses = [-np.sum(np.log(at_temperature(proba, T)[np.arange(200), codes])) + np.log(T) ** 2 / 2 for T in grid]
+    found = fit_temperature(proba, codes)
+    assert found == pytest.approx(grid[int(np.argmin(losses))], rel=2e-3)
+    assert 1.5 < found < 3
+    assert fit_temperature(proba, codes, np.full(200, 7.0)) == pytest.approx(
+        found, rel=1e-3
+    )  # the scale of weights is no matter
+    assert fit_temperature(np.empty((0, 3)), np.empty(0, dtype=int)) == 1.0
+    assert at_temperature(proba, 5.0).sum(axis=1) == pytest.approx(np.ones(200))
+    assert np.array_equal(at_temperature(proba, 5.0).argmax(axis=1), proba.argmax(axis=1))
+
+
+def raced(losses, n_rows=100, plain=(), fail=(), clock=None):
+    """A race of constant predictions, with how often each was run."""
+    counts = dict.fromkeys(losses, 0)
+    folds = [(np.empty(0, dtype=int), np.arange(k, n_rows, 5)) for k in range(5)]
+    entrants = [Entrant(name, name, name in plain) for name in losses]
+
+    def work(name, k):
+        counts[name] += 1
+        if name in fail:
+            raise ValueError("cannot")
+        return np.full((len(folds[k][1]), 1), losses[name])
+
+    return race(entrants, folds, np.zeros((n_rows, 1)), work, clock or Clock(None), None), entrants, counts
+
+
+def test_the_race_halves_and_keeps_plain_models():
+    losses = {f"s{k:02d}": 1.0 + k for k in range(24)}
+    alive, entrants, counts = raced(losses, plain=("s23",))
+    # 24 run the first fold, the better 12 and the plain one the second, 7 and it the third, 6 and it the others
+    assert [entrant.name for entrant in alive] == [f"s{k:02d}" for k in range(6)] + ["s23"]
+    assert counts["s00"] == counts["s23"] == 5
+    assert counts["s20"] == 1
+    assert sorted(counts.values()) == [1] * 11 + [2] * 5 + [3] + [5] * 7
+    assert "left out after 20 labelled rows" in next(e for e in entrants if e.name == "s20").reason
+    assert alive[0].loss == pytest.approx(1.0)
+
+
+def test_few_rows_halve_nobody_before_there_are_twenty():
+    _, _, counts = raced({f"s{k:02d}": 1.0 + k for k in range(24)}, n_rows=20)
+    assert set(counts.values()) == {5}
+
+
+def test_a_failure_and_the_end_of_the_budget_are_reasons():
+    alive, entrants, _ = raced({"a": 1.0, "b": 2.0}, fail=("b",))
+    assert [entrant.name for entrant in alive] == ["a"]
+    assert next(e for e in entrants if e.name == "b").reason == "failed: cannot"
+    over = Clock(5.0, start=time.monotonic() - 10)
+    alive, entrants, counts = raced({"a": 1.0, "b": 2.0}, plain=("a",), clock=over)
+    assert counts["b"] == 0
+    assert "budget" in next(e for e in entrants if e.name == "b").reason
+    assert [entrant.name for entrant in alive] == ["a"]
+
+
+def test_the_slowest_are_left_out_where_the_budget_is_short():
+    entrants = [
+        Entrant("plain", None, True, seconds=9.0),
+        Entrant("quick", None, seconds=1.0),
+        Entrant("slow", None, seconds=8.0),
+    ]
+    racing._leave_out_slow(entrants, Clock(25.0), n_later=2)
+    assert [entrant.name for entrant in entrants if entrant.reason] == ["slow"]
+    racing._leave_out_slow(entrants[:2], Clock(1.0), n_later=2)
+    assert [entrant.name for entrant in entrants if not entrant.reason] == ["plain"]
+
+
+# the whole
+
+
+def test_with_labels_it_transfers_where_that_helps():
+    model, X, y = fitted(n_labelled=20)
+    assert model.choice_.transfers
+    assert model.choice_.method == "labels"
+    plain = sterna.make_pipeline(sterna.domains.TablePreprocessor(fit_on="source"), SourceOnly(LogisticRegression()))
+    Xall, shown, codes, _ = rescaled(n_labelled=20)
+    assert model.score(X, y.astype(int)) > plain.fit(Xall, shown, sample_domain=codes).score(X, y.astype(int)) + 0.1
+    assert sum(model.weights_.values()) == pytest.approx(1)
+    assert model.predict_proba(X).sum(axis=1) == pytest.approx(np.ones(len(X)))
+
+
+def test_an_unrelated_source_falls_back_to_the_target_alone():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(260, 3))
+    y = (X[:, 0] > 0).astype(object)
+    y[:100] = rng.permutation(y[:100])
+    y[200:] = None
+    model = AutoTransfer("linear", strategies=FEW).fit(X, y, sample_domain=np.repeat([1, -1], [100, 160]))
+    assert model.weights_.get("TargetOnly", 0) > 0.9
+    assert model.choice_.plain == "TargetOnly"
+
+
+def test_without_labels_it_transfers_where_domains_differ_and_not_where_they_do_not():
+    model, X, y = fitted(n_labelled=0)
+    assert model.choice_.method == "label-free scores"
+    assert model.choice_.transfers
+    assert model.score(X, y.astype(int)) > 0.8
+    X, shown, codes, _ = rescaled()
+    X[codes < 0] = np.random.default_rng(1).normal(size=X[codes < 0].shape)
+    same = AutoTransfer("linear", strategies=FEW).fit(X, shown, sample_domain=codes)
+    assert same.weights_ == {"SourceOnly": 1.0}
+    assert same.choice_.method == "no difference"
+    assert not same.choice_.transfers
+
+
+@pytest.mark.parametrize(("n_labelled", "least"), [(0, None), (5, None), (20, 0.9)])
+def test_regression(n_labelled, least):
+    model, X, y = fitted(n_labelled=n_labelled, task="regression", estimator=None)
+    assert model.task_ == "regression"
+    assert not hasattr(model, "predict_proba")
+    found = model.score(X, y.astype(float))
+    if least is None:  # the plain model is far off, as its predictions lie outside the range of the labels
+        Xall, shown, codes, _ = rescaled(n_labelled=n_labelled, task="regression")
+        least = SourceOnly(Ridge()).fit(Xall, shown, sample_domain=codes).score(X, y.astype(float))
+    assert found > least
+
+
+def test_names_of_classes_tables_and_several_sources():
+    X, shown, codes, y = rescaled(n_labelled=20, names=["no", "yes"])
+    codes[:40] = 2
+    table = pd.DataFrame(X, columns=list("abcd")).assign(sex=np.where(X[:, 3] > 0, "f", "m"))
+    model = AutoTransfer("linear", strategies=FEW).fit(table, shown, sample_domain=codes)
+    assert set(model.predict(table[codes < 0])) <= {"no", "yes"}
+    assert list(model.classes_) == ["no", "yes"]
+    assert np.mean(model.predict(table[codes < 0]) == y[codes < 0]) > 0.8
+
+
+def test_sparse_rows():
+    X, shown, codes, _ = rescaled(n_labelled=20)
+    X = sparse.csr_array(np.where(np.abs(X) > 1, X, 0.0))
+    model = AutoTransfer("linear", strategies=["KMM", "CORAL"]).fit(X, shown, sample_domain=codes)
+    assert model.predict(X[np.flatnonzero(codes < 0)]).shape == (70,)
+
+
+def test_same_seed_same_model_and_the_users_rows_are_left_as_they_are():
+    X, shown, codes, _ = rescaled(n_labelled=20)
+    before = X.copy(), shown.copy(), codes.copy()
+    first, second = (AutoTransfer(strategies=FEW, random_state=3).fit(X, shown, sample_domain=codes) for _ in range(2))
+    assert np.array_equal(first.predict_proba(X[codes < 0]), second.predict_proba(X[codes < 0]))
+    assert first.explain() == second.explain()
+    for then, now in zip(before, (X, shown, codes), strict=True):
+        assert np.array_equal(then, now)
+
+
+def test_processes_change_nothing():
+    X, shown, codes, _ = rescaled(n_labelled=20)
+    one, two = (AutoTransfer(strategies=FEW, n_jobs=n).fit(X, shown, sample_domain=codes) for n in (None, 2))
+    assert one.weights_ == two.weights_
+
+
+def test_a_saved_one_predicts_and_explains_alike(tmp_path):
+    model, X, _ = fitted(n_labelled=20)
+    loaded = sterna.load(sterna.save(model, tmp_path / "auto.skops"))
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.explain() == model.explain()
+    pd.testing.assert_frame_equal(loaded.results_, model.results_)
+
+
+def test_source_rows_are_predicted_as_each_member_represents_them():
+    X, shown, codes, _ = rescaled(n_labelled=20)
+    model = AutoTransfer(LogisticRegression(), strategies=["DomainStandardization"]).fit(X, shown, sample_domain=codes)
+    mixed = np.zeros((len(X), 2))
+    for weight, member in zip(model.estimator_.weights, model.estimator_.models, strict=True):
+        rows = member[:-1].transform(X)
+        mixed += weight * member[-1].predict_proba(rows, sample_domain=codes, allow_source=True)
+    found = model.predict_proba(X, sample_domain=codes, allow_source=True)
+    assert found == pytest.approx(at_temperature(mixed, model.temperature_))
+    with pytest.raises(ValueError, match="marked as source"):
+        model.predict(X, sample_domain=codes)
+
+
+def test_without_domains_it_is_its_base_estimator():
+    X, _, codes, y = rescaled()
+    rows = codes > 0
+    model = AutoTransfer().fit(X[rows], y[rows].astype(int))
+    alone = LogisticRegression(max_iter=2000).fit(X[rows], y[rows].astype(int))
+    assert model.predict_proba(X[rows]) == pytest.approx(alone.predict_proba(X[rows]), abs=1e-6)
+    assert "nothing to transfer" in model.explain()
+
+
+def test_it_explains_every_strategy():
+    model, _, _ = fitted(n_labelled=20, strategies=["CORAL", "KMM", "BBSE", "SimilarityWeighting"])
+    told = model.explain()
+    assert told.startswith("The mixture is handed over")
+    assert all(name in told for name in model.results_["strategy"])
+    assert (model.results_["reason"].ne("") | model.results_["loss"].notna()).all()
+
+
+def test_all_labels_known_or_classes_missing_in_the_target():
+    X, _, codes, y = rescaled(n_target=40)
+    y = y.astype(int)
+    y[codes < 0] = 1
+    model = AutoTransfer("linear", strategies=FEW).fit(X, y, sample_domain=codes)
+    assert np.mean(model.predict(X[codes < 0]) == 1) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"estimator": "tree"}, "estimator 'tree' is unknown"),
+        ({"strategies": ["CORALL"]}, "strategy 'CORALL' is unknown"),
+        ({"budget": 0}, "'budget' parameter"),
+        ({"random_state": -1}, "'random_state' parameter"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    X, shown, codes, _ = rescaled()
+    with pytest.raises(ValueError, match=message):
+        AutoTransfer(**options).fit(X, shown, sample_domain=codes)
+
+
+def test_bad_rows_are_named():
+    X, shown, codes, _ = rescaled()
+    with pytest.raises(ValueError, match="needs labelled source rows"):
+        AutoTransfer(Ridge()).fit(X, np.ones(len(X)), sample_domain=-np.ones(len(X), dtype=int))
+    with pytest.raises(ValueError, match="needs target rows"):
+        AutoTransfer().fit(X[codes > 0], shown[codes > 0], sample_domain=codes[codes > 0])
+
+
+def test_a_budget_is_kept():
+    X, shown, codes, _ = rescaled(n_labelled=20)
+    start = time.monotonic()
+    model = AutoTransfer("linear", budget=1e-3).fit(X, shown, sample_domain=codes)
+    assert time.monotonic() - start < 30
+    assert model.results_["reason"].str.contains("budget").any()
+    assert set(model.weights_) <= {"SourceOnly", "TargetOnly", "Pooled"}
+
+
+def test_compare_takes_it_as_one_more_strategy(quick, pair):
+    comparison = quick(pair("classification"), auto=True)
+    rows = {row["name"]: row for row in comparison.summary["strategies"]}
+    assert rows["AutoTransfer"]["family"] == "auto"
+    assert rows["AutoTransfer"]["mean"] is not None
+    assert "labels" in str(rows["AutoTransfer"]["health"])
+
+
+def test_compare_without_labels_scores_it_too(quick, pair):
+    comparison = quick(pair("regression", n_labelled=0, shift=2.0), auto=True)
+    assert "AutoTransfer" in {row["name"] for row in comparison.summary["strategies"]}
