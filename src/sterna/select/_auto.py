@@ -180,7 +180,8 @@ class AutoTransfer(TransferEstimator):
         seed = self.random_state or 0
         classes = self.classes_ if stack.classes else None
         self.kind_ = kind_of_shift(domains, random_state=seed)
-        base, self.base_reason_ = base_estimator(self.estimator, domains, seed)
+        base, reason = base_estimator(self.estimator, domains, seed)
+        self.base_reason_ = f"{type(base).__name__} ({reason})"
         entrants, skipped = self._entrants(domains, base, seed)
         if len(stack.labelled) < MIN_LABELLED and self.kind_ == ["none"]:
             choice, self.temperature_ = Choice.no_difference(plain_model(stack, entrants)), 1.0

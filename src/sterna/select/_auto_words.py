@@ -107,9 +107,12 @@ def explanation(choice: Choice, rows: Sequence[Mapping[str, Any]], kinds: Sequen
     if rejected:
         lines.append("Not chosen:")
         lines += [f"  {row['strategy']}: {row['reason'] or 'others are better'}{_found(row)}" for row in rejected]
-    apart = [row for row in rows if row["seconds"] is None]
+    apart: dict[str, list[str]] = {}
+    for row in rows:
+        if row["seconds"] is None:
+            apart.setdefault(row["reason"], []).append(row["strategy"])
     if apart:
-        lines.append("Not tried: " + "; ".join(f"{row['strategy']} ({row['reason']})" for row in apart) + ".")
+        lines += ["Not tried:", *(f"  {reason}: {', '.join(names)}" for reason, names in apart.items())]
     if temperature != 1:
         sure = "too sure" if temperature > 1 else "not sure enough"
         lines.append(f"Probabilities were {sure}: the temperature is {temperature:.2f}.")
