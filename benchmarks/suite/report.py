@@ -85,7 +85,8 @@ def table(tasks):
         "",
         f"Goal: mean regret at most {goal:g}; more than {limit:g} under {beside} on {f'at most {share:.0%} of the tasks' if share else 'no task'}.",
         "",
-        f"| chosen by | tasks | regret [95 %] | median | largest | against the best plain model | against source only | more than {limit:g} under {beside} |",
+        "| chosen by | tasks | regret [95 %] | median | largest | against the best plain model | against source only "
+        f"| more than {limit:g} under {beside} |",
         "|---" * 8 + "|",
         line("**AutoTransfer**", tasks, [task.auto for task in tasks])[0],
     ]
@@ -133,8 +134,9 @@ def cost(results):
     return [
         "## Cost",
         "",
-        f"AutoTransfer takes {np.median(seconds):.1f} s in the median, at most {max(seconds):.0f} s (CPU seconds, one thread): {np.median(each):.1f} times one fit of "
-        f"each strategy that it tried, in the median (goal: 10), and {np.median(base):.0f} times one fit of the source model for each strategy that it tried.",
+        f"AutoTransfer takes {np.median(seconds):.1f} s in the median, at most {max(seconds):.0f} s (CPU seconds, one thread): "
+        f"{np.median(each):.1f} times one fit of each strategy that it tried, in the median (goal: 10), and "
+        f"{np.median(base):.0f} times one fit of the source model for each strategy that it tried.",
         "",
     ]
 
@@ -161,9 +163,11 @@ def write(results, options):
     lines = [
         "# AutoTransfer on the suite",
         "",
-        f"`benchmarks/suite/run.py --seeds {seeds}`; {len({task.title for task in tasks})} tasks, the mean of {seeds} seed(s) each; intervals by Student's t over tasks. "
-        "Points of accuracy, or (regression) per cent of the RMSE of the best plain model. Regret: the best single strategy by its score on the test rows "
-        "minus what was chosen. A negative regret is a mixture better than any of its parts. Scores are guarded where it says so; skada's are used as they ship.",
+        f"`benchmarks/suite/run.py --seeds {seeds}`; {len({task.title for task in tasks})} tasks, the mean of {seeds} seed(s) each; intervals "
+        "by Student's t over tasks. Points of accuracy, or (regression) per cent of the RMSE of the best plain model.",
+        "",
+        "Regret: the best single strategy by its score on the test rows minus what was chosen. A negative regret is a mixture better than any "
+        "of its parts. Scores are guarded where it says so; skada's are used as they ship.",
         "",
     ]
     for n_labels in (100, 20, 0):
