@@ -208,6 +208,13 @@ def test_regression(n_labelled, least):
     assert found > least
 
 
+def test_whole_numbers_are_quantities_where_there_are_many():
+    X, shown, codes, y = rescaled(n_labelled=20, task="regression")
+    model = AutoTransfer(strategies=FEW).fit(X, np.round(100 * shown), sample_domain=codes)
+    assert model.task_ == "regression"
+    assert model.score(X[codes < 0], 100 * y[codes < 0]) > 0.9
+
+
 def test_names_of_classes_tables_and_several_sources():
     X, shown, codes, y = rescaled(n_labelled=20, names=["no", "yes"])
     codes[:40] = 2

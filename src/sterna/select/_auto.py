@@ -13,14 +13,14 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator
 from sterna.domains import Domains, TablePreprocessor
 from sterna.domains._arrays import to_host
-from sterna.domains._stack import Array, DomainData, clean_labels, domain_codes, is_labelled, rows_of, vstack
+from sterna.domains._labels import infer_task
+from sterna.domains._stack import Array, DomainData, domain_codes, is_labelled, rows_of, vstack
 from sterna.measures._measure import kind_of_shift
 from sterna.measures._situation import ASSUMED
 from sterna.parameters._trust import blend
@@ -149,7 +149,7 @@ class AutoTransfer(TransferEstimator):
     def fit(self, X: Any, y: Any, sample_domain: Any = None) -> Self:
         """Choose and fit; parameters as in every strategy's `fit`. X may also be a raw table."""
         labels = column_or_1d(np.asarray(to_host(y), dtype=None))
-        self.task_ = _task_of(clean_labels(labels[is_labelled(labels)]))
+        self.task_ = infer_task(labels[is_labelled(labels)])
         self.preprocessor_ = None
         if isinstance(X, pd.DataFrame):
             self.preprocessor_ = TablePreprocessor().fit(X, y, sample_domain)
@@ -260,11 +260,6 @@ class AutoTransfer(TransferEstimator):
         """One row a strategy: weight, held-out loss, number of folds, seconds of its longest fit, why it is out, label-free scores."""
         check_is_fitted(self, "estimator_")
         return pd.DataFrame(self._rows)
-
-
-def _task_of(y: Array) -> str:
-    """Numbers with fractions are quantities, all else are classes."""
-    return "regression" if type_of_target(y).startswith("continuous") else "classification"
 
 
 def _fit_chosen(stack: Stack, entrants: list[Entrant], plain: str) -> tuple[dict[str, float], list[Any]]:
