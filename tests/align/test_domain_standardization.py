@@ -79,3 +79,14 @@ def test_one_target_row(small):
     case = small(n_t=3).first(30)
     one = type(case)(case.Xs, case.ys, case.Xt[:1], case.yt[:1])
     assert np.isfinite(one.fit(DomainStandardization()).predict_proba(case.Xt)).all()
+
+
+def test_the_mean_of_equal_values_may_be_rounded():
+    """A column that is constant in the target, whose deviation is computed as 2e-15, has no scale there."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    X[150:, 1] = 0.7
+    y = np.append(X[:150, 0], np.full(150, np.nan))
+    model = DomainStandardization(Ridge()).fit(X, y, sample_domain=np.repeat([1, -1], 150))
+    assert model.target_scale_[1] == model.source_scale_[0, 1]
+    assert np.abs(model.predict([[0.0, 7.0]])).max() < 100

@@ -121,4 +121,6 @@ def _moments(X: Any) -> tuple[Array, Array]:
         mean, variance = X.mean(axis=0, dtype=np.float64), X.var(axis=0, dtype=np.float64)
         size = abs(X).max(axis=0)
     deviation = np.sqrt(variance)
-    return mean, np.where(deviation > 10 * np.finfo(float_dtype(X)).eps * size, deviation, 0.0)
+    # rows are summed one after the other, so that the mean of equal values is off by up to eps a row
+    rounding = max(10 * np.finfo(float_dtype(X)).eps, X.shape[0] * np.finfo(np.float64).eps)
+    return mean, np.where(deviation > rounding * size, deviation, 0.0)
