@@ -208,6 +208,7 @@ def main():
     tasks = development_tasks() if options.development else all_tasks()
     tasks = [task for task in tasks if not options.only or task.group in options.only]
     cells = [(task, n, seed) for seed in range(options.seeds) for n in options.labels for task in tasks if n in task.budgets]
+    options.planned = len(cells)
     results = Parallel(options.jobs, verbose=5)(delayed(kept)(options.cache, *cell) for cell in cells)
     write(results, options)
 
