@@ -29,11 +29,12 @@ from threadpoolctl import threadpool_limits
 
 import sterna
 from report import write
-from sterna.select import guard, importance_weights
+from sterna.select import guard
 from sterna.select._candidates import assemble, base_estimator, select_strategies
 from sterna.select._folds import folds
+from sterna.select._importance_weighted import stack_weights
 from sterna.select._search_scores import Fitted
-from sterna.select._search_stack import Stack
+from sterna.select._search_stack import Stack, with_gaps
 from sterna.verdict._run import transport_with_numpy_only
 
 CACHE = Path(os.environ.get("STERNA_CACHE", Path.home() / ".cache" / "sterna")) / "suite"
@@ -94,13 +95,11 @@ def label_free_scores(cell):
     source, target = np.flatnonzero(cell.codes > 0), np.flatnonzero(cell.codes < 0)
     classes = cell.kind == "classification"
     y_source = np.array(cell.y[source].tolist())
-    y = np.full(len(cell.y), None, dtype=object) if classes else np.full(len(cell.y), np.nan)
-    y[source] = y_source.tolist()
+    y = with_gaps(y_source, cell.codes > 0, classes)
     stack = Stack(cell.X, y, cell.codes, cell.codes > 0, classes)
     held = folds(y_source, 5, classes, [cell.seed, 11])[0][1]
     test, rows = source[held], np.setdiff1d(np.arange(len(y)), source[held])
-    prepared = sterna.domains.TablePreprocessor().fit_transform(cell.X)
-    weights = importance_weights(prepared[source], prepared[target], normalized=False, random_state=cell.seed)[held]
+    weights = stack_weights(cell.X, source, target, normalized=False, random_state=cell.seed)[held]
     found, void, plain = {}, {}, None
     for name in ["SourceOnly", *(name for name in cell.strategies if name != "SourceOnly")]:
         model, _, fault = timed(stack.fit, cell.model(name), rows)

@@ -389,10 +389,16 @@ class TransferEstimator(BaseEstimator):
         if not source.any():
             return call(self._map_target(X))
         if source.all():
-            return call(self._map_source(X))
+            return self._call_source(method, X)
         at_source, at_target = np.flatnonzero(source), np.flatnonzero(~source)
-        from_source, from_target = call(self._map_source(rows_of(X, at_source))), call(self._map_target(rows_of(X, at_target)))
+        from_source, from_target = (
+            self._call_source(method, rows_of(X, at_source)),
+            call(self._map_target(rows_of(X, at_target))),
+        )
         return rows_of(vstack([from_source, from_target]), np.argsort(np.concatenate([at_source, at_target])))
+
+    def _call_source(self, method: str, X: Any) -> Array:
+        return getattr(self.estimator_, method)(self._map_source(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
 
 from sterna.domains._stack import Array
+from sterna.measures._checks import sample_rows
 from sterna.measures._threads import single_threaded
 
 N_SIGNS = 999
@@ -56,7 +57,7 @@ def same_given_features(
     Annals of Statistics 48.
     C. Scheidegger, J. Hörrmann, P. Bühlmann (2022), The weighted generalised covariance measure, JMLR 23.
     """
-    rows = [_drawn(len(y), rng) for y in (y_source, y_target)]
+    rows = [sample_rows(len(y), MAX_REGRESSION_ROWS, rng) for y in (y_source, y_target)]
     X = np.vstack([source[rows[0]], target[rows[1]]])
     y = np.concatenate([y_source[rows[0]], y_target[rows[1]]])
     domain = np.repeat([0.0, 1.0], [len(rows[0]), len(rows[1])])
@@ -71,10 +72,6 @@ def same_given_features(
     weights = np.column_stack([np.ones(len(X)), X[:, columns]])
     p_value = independence_p_value(label_residual, domain_residual[:, 0], weights, rng)
     return p_value, float(4 * np.sum(chance * (1 - chance)))
-
-
-def _drawn(n: int, rng: Any) -> Array:
-    return np.arange(n) if n <= MAX_REGRESSION_ROWS else np.sort(rng.choice(n, MAX_REGRESSION_ROWS, replace=False))
 
 
 def left_out_residuals(X: Array, centres: Array, responses: list[Array]) -> list[Array]:

@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 from sklearn.metrics.pairwise import euclidean_distances
 
 from sterna.domains._stack import Array
+from sterna.measures._checks import sample_rows
 from sterna.measures._permutations import permutation_p_value
 from sterna.measures._threads import single_threaded
 
@@ -62,7 +63,7 @@ def same_given_label(
     ----------
     A. Gretton, K. Borgwardt, M. Rasch, B. Schölkopf, A. Smola (2012), A kernel two-sample test, JMLR 13.
     """
-    chosen = [_drawn(len(y), rng) for y in (y_source, y_target)]
+    chosen = [sample_rows(len(y), MAX_KERNEL_ROWS, rng) for y in (y_source, y_target)]
     X = np.vstack([source[chosen[0]], target[chosen[1]]])
     y = np.concatenate([y_source[chosen[0]], y_target[chosen[1]]])
     in_target = np.repeat([False, True], [len(chosen[0]), len(chosen[1])])
@@ -84,10 +85,6 @@ def same_given_label(
         score = np.concatenate([part[rows] for part, rows in zip(scores, chosen, strict=True)])
         values.append(np.abs(rankdata(score[kept]) @ pooled))
     return min(1.0, len(values) * min(permutation_p_value(value, 1e-9 * abs(value[0])) for value in values))
-
-
-def _drawn(n: int, rng: Any) -> Array:
-    return np.arange(n) if n <= MAX_KERNEL_ROWS else np.sort(rng.choice(n, MAX_KERNEL_ROWS, replace=False))
 
 
 def _groups(y: Array, in_target: Array) -> Array:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
@@ -20,7 +19,7 @@ from sterna.base import TransferEstimator
 from sterna.domains import Domains, TablePreprocessor
 from sterna.domains._arrays import to_host
 from sterna.domains._labels import infer_task
-from sterna.domains._stack import Array, DomainData, domain_codes, is_labelled, rows_of, vstack
+from sterna.domains._stack import Array, DomainData, is_labelled, rows_of, vstack
 from sterna.measures._measure import kind_of_shift
 from sterna.measures._situation import ASSUMED
 from sterna.parameters._trust import blend
@@ -31,17 +30,13 @@ from sterna.select._auto_unlabelled import choose_without_labels, plain_model
 from sterna.select._auto_weights import weigh
 from sterna.select._auto_words import Choice, explanation, result_rows
 from sterna.select._candidates import assemble, base_estimator, named_estimator, select_strategies
-from sterna.select._search_stack import Stack
+from sterna.select._search_stack import Stack, with_gaps
 from sterna.select._temperature import at_temperature
 
 #: From this many labelled target rows on strategies are judged by them.
 MIN_LABELLED = 8
 #: The plain model that is worth no place in a mixture.
 FLOOR = "Constant"
-
-
-def _has_proba(self: AutoTransfer) -> bool:
-    return hasattr(self.estimator_ if hasattr(self, "estimator_") else self._base_estimator(), "predict_proba")
 
 
 class AutoTransfer(TransferEstimator):
@@ -198,16 +193,15 @@ class AutoTransfer(TransferEstimator):
     def _stacked(self, data: DomainData) -> tuple[Stack, Domains]:
         """The rows once more as one stack, and as domains for what reads those."""
         known, n_target = np.concatenate([np.ones(len(data.y_source), dtype=bool), data.labelled]), data.X_target.shape[0]
+        labels = np.concatenate([data.y_source, data.y_target]) if data.n_target_labelled else data.y_source
         classes = is_classifier(self)
-        y = np.full(len(known), None, dtype=object) if classes else np.full(len(known), np.nan)
-        y[known] = np.concatenate([data.y_source, data.y_target]).tolist() if data.n_target_labelled else data.y_source.tolist()
+        y = with_gaps(labels, known, classes)
         stack = Stack(
             vstack([data.X_source, data.X_target]), y, np.append(data.source_ids, np.full(n_target, -1)), known, classes
         )
         names = y  # domains take no classes written as 1.0
         if classes and data.y_source.dtype.kind == "f":
-            names = np.full(len(y), None, dtype=object)
-            names[known] = np.searchsorted(self.classes_, y[known].astype(float)).tolist()
+            names = with_gaps(np.searchsorted(self.classes_, labels), known, classes)
         n_source = len(data.y_source)
         sources = {
             f"source {code}": (rows_of(data.X_source, rows := np.flatnonzero(data.source_ids == code)), names[rows])
@@ -226,21 +220,13 @@ class AutoTransfer(TransferEstimator):
         return found, skipped
 
     def _call(self, method: str, X: Any, sample_domain: Any, allow_source: bool) -> Array:
-        """As every strategy does; source rows are predicted by each member as its source rows are."""
-        if not self.adapted_ or not allow_source:
-            return super()._call(method, X, sample_domain, allow_source)
-        X = self._validated(X, method)
-        source = domain_codes(sample_domain, X.shape[0]) > 0 if sample_domain is not None else np.zeros(X.shape[0], dtype=bool)
-        inside = self.estimator_
-        as_source = blend([AsSource(model) for model in inside.models], inside.weights, inside.classes)
-        parts = [(model, np.flatnonzero(rows)) for model, rows in ((as_source, source), (inside, ~source)) if rows.any()]
-        found = np.concatenate([getattr(model, method)(rows_of(X, rows)) for model, rows in parts])
-        return found[np.argsort(np.concatenate([rows for _, rows in parts]))]
+        found = super()._call(method, X, sample_domain, allow_source)
+        return at_temperature(found, self.temperature_) if method == "predict_proba" else found
 
-    @available_if(_has_proba)
-    def predict_proba(self, X: Any, sample_domain: Any = None, *, allow_source: bool = False) -> Array:
-        """Predict calibrated class probabilities of target rows, shape (n_samples, n_classes); parameters as in `predict`."""
-        return at_temperature(self._call("predict_proba", X, sample_domain, allow_source), self.temperature_)
+    def _call_source(self, method: str, X: Any) -> Array:
+        """Source rows are predicted by each member as it represents those."""
+        inside = self.estimator_
+        return getattr(blend([AsSource(model) for model in inside.models], inside.weights, inside.classes), method)(X)
 
     def explain(self) -> str:
         """Say what was chosen and rejected, and why.

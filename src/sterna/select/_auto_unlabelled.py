@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sterna.domains import TablePreprocessor
-from sterna.domains._stack import Array, rows_of
+from sterna.domains._stack import Array
 from sterna.parameters._trust import truth
 from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, weigh
 from sterna.select._auto_words import Choice
 from sterna.select._folds import folds
 from sterna.select._guard import guard
-from sterna.select._importance_weighted import importance_weights
+from sterna.select._importance_weighted import stack_weights
 from sterna.select._importance_weighted_validation import importance_weighted_validation
 from sterna.select._search_scores import Fitted
 from sterna.select._search_stack import Stack
@@ -65,7 +64,7 @@ def choose_without_labels(
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    weights = _source_weights(stack, seed)[held]
+    weights = stack_weights(stack.X, source, stack.target, random_state=seed)[held]
     scores = _scores(kept, y[held], weights, classes)
     for entrant in entrants:
         entrant.scores = scores.get(entrant.name, {})
@@ -115,9 +114,3 @@ def _scores(kept: dict[str, Seen], y_held: Array, weights: Array, classes: Array
         }
         for name, found in kept.items()
     }
-
-
-def _source_weights(stack: Stack, seed: int) -> Array:
-    """Density ratios of the source rows."""
-    prepared = TablePreprocessor().fit_transform(stack.X)
-    return importance_weights(rows_of(prepared, stack.source), rows_of(prepared, stack.target), random_state=seed)

@@ -109,7 +109,7 @@ def _chosen_on_source(domains: Domains, column: int, random_state: int) -> tuple
     parts = folds(labels, 3, column == 0, [random_state])
     scores = {}
     for name in ("linear", "forest"):
-        model = make_pipeline(TablePreprocessor(), _seeded(clone(_ESTIMATORS[name][column]), random_state))
+        model = make_pipeline(TablePreprocessor(), seeded(clone(_ESTIMATORS[name][column]), random_state))
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a part without the only row of a class cannot be fitted; the others tell
             scores[name] = float(np.nanmean(cross_val_score(model, rows_of(X, rows), labels, cv=parts)))
@@ -318,17 +318,18 @@ def assemble(strategy: Any, estimator: Any, kind: str, seed: int, encoder: Any =
     """
     strategy = clone(strategy)
     if _takes_raw(strategy):
-        return make_pipeline(_seeded(strategy, seed))
+        return make_pipeline(seeded(strategy, seed))
     parameters = strategy.get_params(deep=False)
     if "estimator" in parameters and parameters["estimator"] is None:
         strategy.set_params(estimator=clone(estimator))
     n_components = N_DENSE if (kind == "sparse" or encoder is not None) and not strategy.accepts_sparse else None
     preprocessor = TablePreprocessor(n_components=n_components, fit_on=strategy.trains_on)
     first = [] if encoder is None else [FittedOn(clone(encoder), fit_on=strategy.trains_on)]
-    return make_pipeline(*first, preprocessor, _seeded(strategy, seed))
+    return make_pipeline(*first, preprocessor, seeded(strategy, seed))
 
 
-def _seeded(model: Any, seed: int) -> Any:
+def seeded(model: Any, seed: int) -> Any:
+    """The model, every random state of which that is None being the seed."""
     states = {name: seed for name in model.get_params() if name == "random_state" or name.endswith("__random_state")}
     unset = {name: seed for name in states if model.get_params()[name] is None}
     return model.set_params(**unset)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sterna.domains._stack import Array
+from sterna.domains import TablePreprocessor
+from sterna.domains._stack import Array, rows_of
 from sterna.measures._domain_scores import domain_scores
 
 #: Ratios above this are cut: one row must not decide a score.
@@ -39,3 +40,10 @@ def importance_weights(X_source: Any, X_target: Any, *, normalized: bool = True,
     ratio, _ = domain_scores(X_source, X_target, check_random_state(random_state)).density_ratio()
     weights = np.minimum(ratio, MAX_WEIGHT)
     return weights / weights.mean() if normalized else weights
+
+
+def stack_weights(X: Any, source: Array, target: Array, *, normalized: bool = True, random_state: int = 0) -> Array:
+    """Density ratios of the rows `source` of a raw stack, preprocessed as strategies see them, shape (n_source,)."""
+    prepared = TablePreprocessor().fit_transform(X)
+    rows = rows_of(prepared, source), rows_of(prepared, target)
+    return importance_weights(*rows, normalized=normalized, random_state=random_state)

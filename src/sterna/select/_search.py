@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -17,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sterna.domains._stack import Array
 from sterna.select._search_run import Clock, Runner
 from sterna.select._search_scores import LabelFreeScore, LabelScore, find_score
-from sterna.select._search_space import Space, read_space, require_strategy
+from sterna.select._search_space import Space, read_space, require_strategy, text_of
 from sterna.select._search_stack import Stack, read_stack
 from sterna.select._search_study import Trials, quiet, require_optuna
 
@@ -216,10 +215,12 @@ class TransferSearch(MetaEstimatorMixin, BaseEstimator):
 
     def _config(self, stack: Stack, space: Space, score: LabelScore | LabelFreeScore) -> dict[str, Any]:
         """What the trials depend on, as plain JSON types."""
-        pruner = self.pruner if isinstance(self.pruner, str | None) else [type(self.pruner).__name__, _text(vars(self.pruner))]
+        pruner = (
+            self.pruner if isinstance(self.pruner, str | None) else [type(self.pruner).__name__, text_of(vars(self.pruner))]
+        )
         return {
             "data": stack.fingerprint(),
-            "estimator": [type(self.estimator).__name__, _text(sorted(self.estimator.get_params().items()))],
+            "estimator": [type(self.estimator).__name__, text_of(sorted(self.estimator.get_params().items()))],
             "space": space.described(),
             "scoring": score.name,
             "cv": [hashlib.sha256(part.tobytes()).hexdigest() for split in score.splits for part in split],
@@ -293,8 +294,3 @@ class TransferSearch(MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.input_tags.sparse = inner.input_tags.sparse
         return tags
-
-
-def _text(value: Any) -> str:
-    """What a value is written as, without the addresses of objects."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from sterna.select._candidates import seeded
 from sterna.select._search_scores import LabelFreeScore, LabelScore
 from sterna.select._search_space import Space
 from sterna.select._search_study import Outcome, Trials, report
@@ -97,13 +98,7 @@ class Runner:
 
     def model(self, params: dict[str, Any]) -> Any:
         """A fresh estimator with these parameters; every random state that is None is the seed."""
-        model = clone(self.estimator).set_params(**clone(params, safe=False))
-        unset = [name for name, value in model.get_params().items() if value is None and _is_random_state(name)]
-        return model.set_params(**dict.fromkeys(unset, self.trials.seed))
-
-
-def _is_random_state(name: str) -> bool:
-    return name == "random_state" or name.endswith("__random_state")
+        return seeded(clone(self.estimator).set_params(**clone(params, safe=False)), self.trials.seed)
 
 
 def _tell(number: int, of: int, outcome: Outcome, best: Any) -> None:

@@ -14,12 +14,11 @@ from sklearn.pipeline import Pipeline
 
 from sterna.base import TransferEstimator
 from sterna.baselines import SourceOnly
-from sterna.domains import TablePreprocessor
 from sterna.domains._stack import Array, rows_of
 from sterna.parameters._trust import in_columns, outputs, truth
 from sterna.select._dev import devn
 from sterna.select._guard import guard
-from sterna.select._importance_weighted import importance_weights
+from sterna.select._importance_weighted import stack_weights
 from sterna.select._importance_weighted_validation import importance_weighted_validation
 from sterna.select._information_maximisation import information_maximisation
 from sterna.select._refit import unwarned
@@ -261,10 +260,8 @@ def _default(stack: Stack, splits: list[Split], weights: Array | None, estimator
 
 def _source_weights(stack: Stack, seed: int) -> Array:
     """Density ratios of the labelled source rows, not divided by their mean; NaN elsewhere."""
-    prepared = TablePreprocessor().fit_transform(stack.X)
     weights = np.full(len(stack.y), np.nan)
-    source, target = rows_of(prepared, stack.source), rows_of(prepared, stack.target)
-    weights[stack.source] = importance_weights(source, target, normalized=False, random_state=seed)
+    weights[stack.source] = stack_weights(stack.X, stack.source, stack.target, normalized=False, random_state=seed)
     return weights
 
 

@@ -121,7 +121,7 @@ def _labelled(name: str, given: Any) -> dict[Any, Any]:
         )
     values = [value.item() if isinstance(value, np.generic) else value for value in given]
     plain = all(isinstance(value, _PLAIN) for value in values)
-    labels = values if plain else [re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)) for value in values]
+    labels = values if plain else [text_of(value) for value in values]
     for i, label in enumerate(labels):
         if label in labels[:i]:
             raise ValueError(f"space lists {label!r} twice for {name!r}; give each choice once")
@@ -136,3 +136,8 @@ def _n_values(distribution: Any) -> float:
     if distribution.step is None:
         return math.inf
     return math.floor((distribution.high - distribution.low) / distribution.step + 1e-9) + 1
+
+
+def text_of(value: Any) -> str:
+    """What a value is written as, without the addresses of objects."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -105,9 +105,14 @@ def read_stack(X: Any, y: Any, sample_domain: Any, estimator: Any) -> Stack:
     found = clean_labels(labels[known])
     if not classes and found.dtype.kind not in "biuf":
         raise ValueError(f"y holds {found[:1].tolist()[0]!r}, but {type(estimator).__name__} is for regression; give numbers")
-    blank = np.full(len(labels), None, dtype=object) if classes else np.full(len(labels), np.nan)
-    blank[known] = found.tolist()
-    return Stack(X, blank, codes, known, classes)
+    return Stack(X, with_gaps(found, known, classes), codes, known, classes)
+
+
+def with_gaps(labels: Array, known: Array, classes: bool) -> Array:
+    """The known labels in their places, None (classes) or NaN (values) elsewhere, shape (n_samples,)."""
+    y = np.full(len(known), None, dtype=object) if classes else np.full(len(known), np.nan)
+    y[known] = labels.tolist()
+    return y
 
 
 def find_splits(cv: Any, stack: Stack, rows: Array, what: str, default: Callable[..., Any], seed: int) -> list[Split]:

@@ -9,9 +9,8 @@ import numpy as np
 from sklearn.base import clone
 
 from sterna.discovery import all_strategies, deep_strategies
-from sterna.domains import TablePreprocessor
 from sterna.domains._stack import Array
-from sterna.select import importance_weights
+from sterna.select._importance_weighted import stack_weights
 from sterna.verdict._cells import CONTROL, FLOOR, Plan, fit_all
 from sterna.verdict._comparison import Comparison
 from sterna.verdict._label_free import N_FOLDS, SourceCell, labels_to_settle, rank_label_free, run_source_cell, source_metric
@@ -101,9 +100,8 @@ def _source_weights(plan: Plan) -> Array:
     """Density ratios of all source rows, once for all strategies and folds."""
     X, _, sample_domain = plan.domains.stack(labelled_rows=[])
     X = X if plan.encoder is None else clone(plan.encoder).fit(X).transform(X)
-    prepared = TablePreprocessor().fit_transform(X)
-    source = sample_domain > 0
-    return importance_weights(prepared[source], prepared[~source], random_state=plan.random_state)
+    source, target = np.flatnonzero(sample_domain > 0), np.flatnonzero(sample_domain < 0)
+    return stack_weights(X, source, target, random_state=plan.random_state)
 
 
 def _failure(cells: list[dict[str, Any]]) -> str:
