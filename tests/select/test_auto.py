@@ -208,6 +208,49 @@ def test_regression(n_labelled, least):
     assert found > least
 
 
+def related(change=None, n_labelled=0, seed=0):
+    """Columns that hang together and a value; target rows chosen along them, measured in another way, or both alike."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(1200, 2))
+    X = hidden @ rng.normal(size=(2, 6)) + 0.3 * rng.normal(size=(1200, 6))
+    y = hidden[:, 0] + 0.2 * rng.normal(size=1200)
+    target = hidden[:, 0] + 0.5 * rng.normal(size=1200) > 0.8 if change == "chosen" else rng.random(1200) < 0.3
+    rows = np.concatenate([np.flatnonzero(~target)[:400], np.flatnonzero(target)[:200]])
+    X, y, codes = X[rows].copy(), y[rows], np.repeat([1, -1], [400, 200])
+    if change == "measured":
+        X[codes < 0] = X[codes < 0] * rng.uniform(0.5, 2, 6) + rng.normal(size=6)
+    shown = y.copy()
+    shown[400 + n_labelled :] = np.nan
+    return X, shown, codes, y
+
+
+@pytest.mark.parametrize("n_labelled", [0, 3])
+def test_values_without_labels_columns_are_mapped_only_where_they_changed(n_labelled):
+    names = ["CORAL", "LinearMonge", "KMM", "DomainClassifierRatio"]
+    plain = "Pooled" if n_labelled else "SourceOnly"
+    X, shown, codes, y = related("chosen", n_labelled)
+    chosen = AutoTransfer("linear", strategies=names).fit(X, shown, sample_domain=codes)
+    assert plain in chosen.weights_
+    assert set(chosen.weights_) <= {plain, "KMM", "DomainClassifierRatio"}
+    assert "other rows were chosen" in chosen.explain()
+    X, shown, codes, y = related("measured", n_labelled)
+    measured = AutoTransfer("linear", strategies=names).fit(X, shown, sample_domain=codes)
+    assert set(measured.weights_) == {plain, "CORAL", "LinearMonge"}
+    assert measured.choice_.transfers
+    alone = SourceOnly(Ridge()).fit(X, shown, sample_domain=codes)
+    errors = [np.mean((model.predict(X[codes < 0]) - y[codes < 0]) ** 2) for model in (measured, alone)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_rows_that_weights_leave_too_few_of_are_not_weighted():
+    X, shown, codes, _ = related("chosen")
+    few = np.r_[:60, 400:600]
+    model = AutoTransfer("linear", strategies=["KMM"]).fit(X[few], shown[few], sample_domain=codes[few])
+    assert model.weights_ == {"SourceOnly": 1.0}
+    assert not model.choice_.transfers
+    assert "effective rows of 12" in model.explain()
+
+
 def test_whole_numbers_are_quantities_where_there_are_many():
     X, shown, codes, y = rescaled(n_labelled=20, task="regression")
     model = AutoTransfer(strategies=FEW).fit(X, np.round(100 * shown), sample_domain=codes)

@@ -135,7 +135,7 @@ def _latest(entrant: Entrant, clock: Clock) -> float:
 
 def _unless_late(work: Callable[..., Any], model: Any, latest: float) -> tuple[Any, float, str]:
     if time.monotonic() > latest:
-        return None, 0.0, "not tried: the budget was spent"
+        return None, 0.0, "the budget was spent"
     return attempt(work, model)
 
 

@@ -1,26 +1,34 @@
-"""What can be said of the strategies without target labels: each fitted without a fold of the source, guarded, and scored."""
+"""What can be said of the strategies without target labels: each fitted without a fold of the source, guarded, and, for classes, scored."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils import check_random_state
 
-from sterna.domains._stack import Array
-from sterna.parameters._trust import truth
+from sterna.domains import TablePreprocessor
+from sterna.domains._stack import Array, rows_of
+from sterna.measures._displacement import displacement
 from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, weigh
 from sterna.select._auto_words import Choice
+from sterna.select._effective import effective_sample_size
 from sterna.select._folds import folds
 from sterna.select._guard import guard
 from sterna.select._importance_weighted import stack_weights
-from sterna.select._importance_weighted_validation import importance_weighted_validation
 from sterna.select._search_scores import Fitted
 from sterna.select._search_stack import Stack
 from sterna.select._temperature import fit_temperature
 
 #: One fold of so many is held out of the source.
 N_FOLDS = 5
+#: Columns count as changed where they fit each other so many times worse than they lie away by themselves ...
+BROKEN = 2.0
+#: ... or lie so many times as far away by themselves: mean squares, the source's as the unit.
+FAR = 4.0
+#: Weighted source rows count where they are worth so many held-out ones.
+MIN_EFFECTIVE = 30.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,10 @@ def choose_without_labels(
     y = stack.labels(source)
     held = folds(y, min(N_FOLDS, len(y)), classes is not None, [seed, 11])[0][1]
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
+    weights = stack_weights(stack.X, source, stack.target, random_state=seed)[held]
+    changed = classes is None and _columns_changed(stack, seed)
+    if classes is None:
+        _leave_out(entrants, plain, changed, weights)
 
     def look(model: object) -> Seen:
         fitted = Fitted(stack.fit(model, rows), stack, test)
@@ -59,20 +71,22 @@ def choose_without_labels(
             fitted.outputs_target(classes), fitted.predict_target(), fitted.outputs_source(classes), fitted.source_score()
         )
 
-    seen = {entrant.name: found for entrant, found in run_all(entrants, look, clock, n_jobs, n_later=1)}
+    tried = [entrant for entrant in entrants if not entrant.reason]
+    seen = {entrant.name: found for entrant, found in run_all(tried, look, clock, n_jobs, n_later=1)}
     if plain not in seen:
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    weights = stack_weights(stack.X, source, stack.target, random_state=seed)[held]
-    scores = _scores(kept, y[held], weights, classes)
+    if classes is None:
+        weigh(entrants, dict.fromkeys(kept, 1 / len(kept)))
+        return Choice.of_values(plain, entrants, changed), 1.0
+    scores = _scores(kept)
     for entrant in entrants:
         entrant.scores = scores.get(entrant.name, {})
     chosen = average_best(scores)
     weigh(entrants, chosen)
     mixed = np.sum([weight * seen[name].source for name, weight in chosen.items()], axis=0)
-    temperature = 1.0 if classes is None else fit_temperature(mixed, np.searchsorted(classes, y[held]), weights)
-    return Choice.label_free(plain, entrants), temperature
+    return Choice.label_free(plain, entrants), fit_temperature(mixed, np.searchsorted(classes, y[held]), weights)
 
 
 def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
@@ -80,6 +94,31 @@ def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
     names = {entrant.name for entrant in entrants if entrant.plain}
     wanted = ("Pooled", "SourceOnly", "TargetOnly") if len(stack.labelled) else ("SourceOnly",)
     return next(name for name in wanted if name in names)
+
+
+def _columns_changed(stack: Stack, seed: int) -> bool:
+    """Whether columns changed, and not the choice of rows alone; no where nothing can be compared."""
+    prepared = TablePreprocessor().fit_transform(stack.X)
+    moved = displacement(rows_of(prepared, stack.source), rows_of(prepared, stack.target), check_random_state(seed))
+    return moved.together > BROKEN * moved.alone or moved.alone > FAR
+
+
+def _leave_out(entrants: list[Entrant], plain: str, changed: bool, weights: Array) -> None:
+    """Write which strategies are for another kind of shift: weights of rows undo their choice, all others a change of columns."""
+    effective = effective_sample_size(weights)
+    for entrant in entrants:
+        strategy = entrant.model[-1]
+        weighs = strategy.family == "reweight" and "covariate" in strategy.assumes
+        if entrant.name == plain:
+            continue
+        if entrant.plain:
+            entrant.reason = f"of plain models {plain} makes most of so few labels"
+        elif weighs and changed:
+            entrant.reason = "columns changed, which no weights of rows undo"
+        elif weighs and effective < MIN_EFFECTIVE:
+            entrant.reason = f"its weights leave {effective:.0f} effective rows of {len(weights)} held-out source rows"
+        elif not weighs and not changed:
+            entrant.reason = "no column changed by itself; at most other rows were chosen"
 
 
 def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: Array, task: str) -> None:
@@ -93,24 +132,9 @@ def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: 
         entrant.reason = "" if reason is None else f"void: {reason}"
 
 
-def _scores(kept: dict[str, Seen], y_held: Array, weights: Array, classes: Array | None) -> dict[str, dict[str, float]]:
-    """Label-free scores of each strategy.
-
-    Classes: those of probabilities alone which a collapse does not fool, by their facts; of a strategy without probabilities they are those
-    of its votes. Values: the importance-weighted loss of held-out source rows, and the agreement with the mean of all strategies.
-    """
+def _scores(kept: dict[str, Seen]) -> dict[str, dict[str, float]]:
+    """The scores of probabilities alone which a collapse does not fool, by their facts; of a strategy without probabilities of its votes."""
     from sterna.discovery import all_scorers
 
-    if classes is not None:
-        robust = {n: s for n, s in all_scorers().items() if s.needs == ("proba_target",) and not s.fooled_by_collapse}  # type: ignore[attr-defined]
-        return {name: {n: float(s(found.target)) for n, s in robust.items()} for name, found in kept.items()}
-    middle, expected = np.mean([found.target for found in kept.values()], axis=0), truth(y_held, None)
-    return {
-        name: {
-            "importance_weighted_validation": importance_weighted_validation(
-                np.sum((found.source - expected) ** 2, axis=1), weights
-            ),
-            "agreement": -float(np.mean((found.target - middle) ** 2)),
-        }
-        for name, found in kept.items()
-    }
+    robust = {n: s for n, s in all_scorers().items() if s.needs == ("proba_target",) and not s.fooled_by_collapse}  # type: ignore[attr-defined]
+    return {name: {n: float(s(found.target)) for n, s in robust.items()} for name, found in kept.items()}

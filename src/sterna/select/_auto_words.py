@@ -68,6 +68,21 @@ class Choice:
         return cls("label-free scores", plain, transfers, reason)
 
     @classmethod
+    def of_values(cls, plain: str, entrants: Sequence[Entrant], changed: bool) -> Choice:
+        """Values: by what happened to the columns, and the guard."""
+        n_others = sum(entrant.weight > 0 and entrant.name != plain for entrant in entrants)
+        others = "map the columns" if changed else "weigh the source rows"
+        what = f"the mean of {plain} and {n_others} that {others} is handed over" if n_others else f"{plain} is handed over"
+        why = (
+            "columns of the target do not fit each other as the source's do, or lie far off, so that they seem to be measured in another way"
+            if changed
+            else "columns of the target fit each other as the source's do, so that other rows were chosen, if anything, and a map of "
+            "the columns would take away what is true of them"
+        )
+        guess = "that is a guess: label some target rows, and sterna compare proves what helps"
+        return cls("label-free scores", plain, n_others > 0, f"{what}, since {why}; {guess}")
+
+    @classmethod
     def no_difference(cls, plain: str) -> Choice:
         """Nothing to adapt to, as far as can be seen without labels."""
         reason = f"{plain} is handed over: without target labels no difference of the domains is seen, so that there is nothing to adapt to"
@@ -87,7 +102,7 @@ def result_rows(entrants: Sequence[Entrant], skipped: Mapping[str, str]) -> list
             "weight": e.weight,
             "loss": e.loss,
             "n_folds": len(e.parts),
-            "seconds": e.seconds,
+            "seconds": e.seconds or None,
             "reason": e.reason,
         }
         | {"scores": dict(e.scores)}
@@ -110,7 +125,7 @@ def explanation(choice: Choice, rows: Sequence[Mapping[str, Any]], kinds: Sequen
     apart: dict[str, list[str]] = {}
     for row in rows:
         if row["seconds"] is None:
-            apart.setdefault(row["reason"], []).append(row["strategy"])
+            apart.setdefault(row["reason"] or "nothing to choose", []).append(row["strategy"])
     if apart:
         lines += ["Not tried:", *(f"  {reason}: {', '.join(names)}" for reason, names in apart.items())]
     if temperature != 1:
