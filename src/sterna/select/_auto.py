@@ -85,11 +85,15 @@ class AutoTransfer(TransferEstimator):
        (once 20 rows are judged; plain models stay). The mixture has weights proportional to exp(-eta n loss), the aggregating algorithm
        of the Brier game. It gives way to
        the best plain model where it errs more than that by over a standard error on rows held out from the weights too.
-    3. With fewer: each strategy is fitted without a fifth of the source. `guard` voids those that collapse or fall more than 0.1 behind
-       the source model on the source. Of the rest the better half by mean rank, five at most, are averaged; classes are ranked by the scores of
-       probabilities that no collapse fools (information maximisation, batch nuclear norm, minimum class confusion), values by the
-       importance-weighted loss and the agreement with all. Where the features of the domains do not differ there is nothing to
-       adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
+    3. With fewer labels the columns decide first. Rows that were chosen in another way keep the relations between their columns; an
+       instrument, a unit or a scale that changed does not. Columns count as changed where they fit each other (the residual of each in a
+       regression on the others) twice as badly as they lie away by themselves, or lie four times as far, in mean squares and beside unseen
+       source rows. If so, weights of source rows are no candidates; if not, no map of the columns is (families align and
+       transport), and weights are where they leave 30 effective rows. Each candidate is fitted without a fifth of the source; `guard`
+       voids those that collapse or fall more than 0.1 behind the source model on the source. The others are averaged: where
+       columns changed and labels are classes, the better half, five at most, by the scores of probabilities that no collapse fools
+       (information maximisation, batch nuclear norm, minimum class confusion); else all. Where the features of the domains
+       do not differ there is nothing to adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
     Cost: with labels at most 5 fits a strategy, about 3 in the mean, else one; and a last one of each that is averaged.

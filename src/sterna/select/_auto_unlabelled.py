@@ -27,6 +27,8 @@ N_FOLDS = 5
 BROKEN = 2.0
 #: ... or lie so many times as far away by themselves: mean squares, the source's as the unit.
 FAR = 4.0
+#: The families that map the columns of one domain to those of the other, or of both to new ones.
+MAPS = ("align", "transport")
 #: Weighted source rows count where they are worth so many held-out ones.
 MIN_EFFECTIVE = 30.0
 
@@ -61,9 +63,8 @@ def choose_without_labels(
     held = folds(y, min(N_FOLDS, len(y)), classes is not None, [seed, 11])[0][1]
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
     weights = stack_weights(stack.X, source, stack.target, random_state=seed)[held]
-    changed = classes is None and _columns_changed(stack, seed)
-    if classes is None:
-        _leave_out(entrants, plain, changed, weights)
+    changed = _columns_changed(stack, seed)
+    _leave_out(entrants, plain, changed, weights)
 
     def look(model: object) -> Seen:
         fitted = Fitted(stack.fit(model, rows), stack, test)
@@ -77,16 +78,18 @@ def choose_without_labels(
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    if classes is None:
-        weigh(entrants, dict.fromkeys(kept, 1 / len(kept)))
-        return Choice.of_values(plain, entrants, changed), 1.0
-    scores = _scores(kept)
-    for entrant in entrants:
-        entrant.scores = scores.get(entrant.name, {})
-    chosen = average_best(scores)
+    chosen = dict.fromkeys(kept, 1 / len(kept))
+    if changed and classes is not None:
+        scores = _scores(kept)
+        for entrant in entrants:
+            entrant.scores = scores.get(entrant.name, {})
+        chosen = average_best(scores)
     weigh(entrants, chosen)
-    mixed = np.sum([weight * seen[name].source for name, weight in chosen.items()], axis=0)
-    return Choice.label_free(plain, entrants), fit_temperature(mixed, np.searchsorted(classes, y[held]), weights)
+    temperature = 1.0
+    if classes is not None:
+        mixed = np.sum([weight * seen[name].source for name, weight in chosen.items()], axis=0)
+        temperature = fit_temperature(mixed, np.searchsorted(classes, y[held]), weights)
+    return Choice.label_free(plain, entrants, changed), temperature
 
 
 def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
@@ -104,20 +107,20 @@ def _columns_changed(stack: Stack, seed: int) -> bool:
 
 
 def _leave_out(entrants: list[Entrant], plain: str, changed: bool, weights: Array) -> None:
-    """Write which strategies are for another kind of shift: weights of rows undo their choice, all others a change of columns."""
+    """Write which strategies are for another kind of shift: weights of rows undo a choice of rows, maps a change of columns."""
     effective = effective_sample_size(weights)
     for entrant in entrants:
         strategy = entrant.model[-1]
         weighs = strategy.family == "reweight" and "covariate" in strategy.assumes
         if entrant.name == plain:
             continue
-        if entrant.plain:
-            entrant.reason = f"of plain models {plain} makes most of so few labels"
+        if entrant.plain or "target labels" in strategy.needs:
+            entrant.reason = "so few labels do not tell whether it helps"
         elif weighs and changed:
             entrant.reason = "columns changed, which no weights of rows undo"
         elif weighs and effective < MIN_EFFECTIVE:
             entrant.reason = f"its weights leave {effective:.0f} effective rows of {len(weights)} held-out source rows"
-        elif not weighs and not changed:
+        elif strategy.family in MAPS and not changed:
             entrant.reason = "no column changed by itself; at most other rows were chosen"
 
 

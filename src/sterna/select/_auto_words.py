@@ -56,23 +56,10 @@ class Choice:
         return cls("labels", plain, transfers, f"{what}: {where}")
 
     @classmethod
-    def label_free(cls, plain: str, entrants: Sequence[Entrant]) -> Choice:
-        """Chosen by scores that read no target label."""
+    def label_free(cls, plain: str, entrants: Sequence[Entrant], changed: bool) -> Choice:
+        """Chosen by what happened to the columns, by the guard, and by scores that read no target label."""
         n_chosen, transfers = sum(entrant.weight > 0 for entrant in entrants), _transfers(entrants)
-        reason = (
-            f"the mean of the {n_chosen} strategies that rank best by scores which read no target label is handed over; that is a guess: "
-            "label some target rows, and sterna compare proves what helps"
-            if transfers
-            else f"{plain} is handed over: no other strategy passed the guard of label-free scores"
-        )
-        return cls("label-free scores", plain, transfers, reason)
-
-    @classmethod
-    def of_values(cls, plain: str, entrants: Sequence[Entrant], changed: bool) -> Choice:
-        """Values: by what happened to the columns, and the guard."""
-        n_others = sum(entrant.weight > 0 and entrant.name != plain for entrant in entrants)
-        others = "map the columns" if changed else "weigh the source rows"
-        what = f"the mean of {plain} and {n_others} that {others} is handed over" if n_others else f"{plain} is handed over"
+        what = f"the mean of {n_chosen} strategies is handed over" if transfers else f"{plain} is handed over"
         why = (
             "columns of the target do not fit each other as the source's do, or lie far off, so that they seem to be measured in another way"
             if changed
@@ -80,7 +67,7 @@ class Choice:
             "the columns would take away what is true of them"
         )
         guess = "that is a guess: label some target rows, and sterna compare proves what helps"
-        return cls("label-free scores", plain, n_others > 0, f"{what}, since {why}; {guess}")
+        return cls("label-free scores", plain, transfers, f"{what}: {why}; {guess}")
 
     @classmethod
     def no_difference(cls, plain: str) -> Choice:
