@@ -49,8 +49,8 @@ def test_the_features_tell_without_target_labels(made, kind):
 
 
 def test_label_shift_is_thought_of_without_target_labels(made):
-    found = named(made, "label", range(4), tasks=("classification",), n_labelled=0)
-    assert sum("label" in kinds for kinds in found) >= 3
+    found = named(made, "label", range(8), tasks=("classification",), n_labelled=0)
+    assert sum("label" in kinds for kinds in found) >= 5
     assert all("covariate" in kinds for kinds in found if "label" in kinds)  # neither can be ruled out
 
 
@@ -155,6 +155,25 @@ def test_covariate_shift_that_leaves_a_class_out_comes_before_the_classes():
     kept &= y != "c"
     found = measure(Domains(source={"s": blobs(rng, 300)}, target={"t": (X[kept][:250], y[kept][:250])}))
     assert found.kind[:2] == ["covariate", "classes"]
+
+
+def test_a_class_that_is_called_otherwise_is_a_changed_concept():
+    """The target's rows lie where the source's do; those of a are called b, and those of c a: no row is missing."""
+    rng = np.random.default_rng(0)
+    Xt, yt = blobs(rng, 300)
+    found = measure(Domains(source={"s": blobs(rng, 300)}, target={"t": (Xt, np.where(yt == "c", "a", "b"))}))
+    assert found.kind[0] == "concept"
+    assert found.kind[-1] == "classes"
+
+
+def test_missing_support_comes_before_the_classes_that_lie_there():
+    """The source has rows with a small first column only; all of class c lie beyond, and half of the others."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 3))
+    y = np.where(X[:, 0] > 1.0, "c", np.where(X[:, 1] + 0.5 * rng.normal(size=900) > 0, "a", "b"))
+    low = X[:, 0] < 0
+    found = measure(Domains(source={"s": (X[low], y[low])}, target={"t": (X[~low], y[~low])}))
+    assert found.kind == ["support", "covariate", "classes"]
 
 
 def test_missing_support_comes_before_covariate_shift():

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from sterna.measures._agreeing_directions import agreeing_directions, least_different
+from sterna.measures._axis_test import axis_p_value
 from sterna.measures._class_sets import class_sets, estimated_class_sets
 from sterna.measures._column_map import rescaled, turned
 from sterna.measures._common_subspace import common_subspace
@@ -198,6 +200,71 @@ def test_the_common_subspace_is_the_one_that_was_made():
     assert max(found.p_better, found.p_informative) < 0.001
     assert found.error == pytest.approx(0.16, abs=0.08)  # half the distance, 1, is exceeded by Gaussian noise in 16 %
     assert common_subspace(X[0][:, :1], y[0], X[1][:, :1], y[1], 2, 0.0125, np.random.RandomState(0)) is None
+
+
+def subspace_cost(V, gaps, spreads):
+    n_features = gaps.shape[1]
+    return sum(
+        np.sum((V.T @ d) ** 2) + np.sum((V.T @ D @ V) ** 2) / (n_features + 1) for d, D in zip(gaps, spreads, strict=True)
+    )
+
+
+def test_directions_are_taken_away_by_what_they_cost():
+    """The first step against the cost itself without each of the directions; and differences whose directions are known."""
+    rng = np.random.default_rng(0)
+    gaps = rng.normal(size=(2, 4))
+    spreads = rng.normal(size=(2, 4, 4))
+    spreads += spreads.transpose(0, 2, 1)
+    basis = least_different(gaps, spreads)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(4), atol=1e-12)
+    costs = [subspace_cost(basis[:, :k], gaps, spreads) for k in range(1, 5)]
+    assert costs == sorted(costs)
+    slope = gaps.T @ gaps + 2 * sum(D @ D for D in spreads) / 5
+    left_out = [np.delete(np.linalg.eigh(slope)[1], i, axis=1) for i in range(4)]
+    assert costs[2] == pytest.approx(min(subspace_cost(V, gaps, spreads) for V in left_out))
+    along = np.array([3.0, 0.0, 4.0, 0.0]) / 5
+    one = least_different(np.zeros((1, 4)), np.outer(along, along)[None])
+    np.testing.assert_allclose(np.abs(one[:, -1]), np.abs(along), atol=1e-9)
+    means = least_different(gaps, np.zeros((2, 4, 4)))
+    np.testing.assert_allclose(gaps @ means[:, :2], 0, atol=1e-9)  # two means leave two directions
+
+
+def test_directions_that_vary_with_a_changed_one_agree_all_the_same():
+    """Columns 2 and 3 keep their places and go with the first two, which are turned round and moved; all six are then mixed."""
+    rng = np.random.default_rng(0)
+    mix = rng.normal(size=(6, 6))
+    y = [np.arange(n) % 2 for n in (400, 300)]
+    parts = []
+    for label, sign in zip(y, (1, -1), strict=True):
+        X = rng.normal(size=(len(label), 6)) + label[:, None] * [2.0, 1.0, 1.5, 1.0, 0.0, 0.0]
+        X[:, 2:4] += 0.8 * X[:, :2]
+        X[:, :2] = sign * X[:, :2] + (1.0 if sign < 0 else 0.0)
+        parts.append(X @ mix)
+    coefficients = mix @ agreeing_directions(parts[0], y[0], parts[1], y[1])[:, :3]  # of the columns before they were mixed
+    assert np.abs(coefficients[:2]).max() < 0.2 * np.abs(coefficients).max()
+
+
+def test_means_along_an_axis_of_little_variance_are_seen():
+    """Against the largest t-statistic with Bonferroni; the discrepancy by distances looks at the wide axis only."""
+    from scipy.stats import ttest_ind
+
+    from sterna.measures import mmd
+
+    alike, p_values, bonferroni, distances = [], [], [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        Xs, Xt = (rng.normal(size=(n, 3)) * [8.0, 2.0, 2.0] for n in (80, 50))
+        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        alike.append(axis_p_value(Xs @ turn, Xt @ turn, np.random.RandomState(seed)))
+        Xt[:, 1] += 1.6
+        p_values.append(axis_p_value(Xs @ turn, Xt @ turn, np.random.RandomState(seed)))
+        bonferroni.append(min(1.0, 3 * ttest_ind(Xs, Xt).pvalue.min()))
+        distances.append(mmd(Xs, Xt, n_permutations=200, random_state=seed).p_value)
+    assert np.mean(np.array(alike) <= 0.1) <= 0.25
+    seen = [np.mean(np.array(p) <= 0.01) for p in (p_values, bonferroni, distances)]
+    assert seen[0] == pytest.approx(seen[1], abs=0.13)
+    assert seen[0] > seen[2] + 0.3
+    assert axis_p_value(np.ones((5, 2)), np.ones((4, 2)), np.random.RandomState(0)) == 1.0
 
 
 def test_a_class_is_absent_only_where_chance_would_not_miss_it():

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import ttest_1samp, ttest_rel
 
 from sterna.domains._stack import Array
+from sterna.measures._agreeing_directions import agreeing_directions
 from sterna.measures._given_label import same_given_label
 from sterna.measures._source_model import Seen, errors, fold_numbers, losses
 from sterna.measures._threads import single_threaded
@@ -20,7 +21,7 @@ SIZES = (1, 2, 3, 5, 8, 12, 18, 25)
 
 @dataclass(frozen=True)
 class CommonSubspace:
-    """The subspace as judged on rows that it was not found with; p-values of the predictions are times the number of sizes tried."""
+    """The subspace as judged on rows that it was not found with."""
 
     n_dimensions: int
     p_same: float | None  # of "rows of one label have the same places in it"
@@ -33,13 +34,13 @@ class CommonSubspace:
 def common_subspace(
     source: Array, y_source: Array, target: Array, y_target: Array, n_classes: int | None, level: float, rng: Any
 ) -> CommonSubspace | None:
-    """Find a subspace in which rows of one label lie alike, on half of the labelled rows, and judge it on the others.
+    """Find a subspace in which rows of one label lie alike, with each half of the labelled rows, and judge it on the other half.
 
     Parameters
     ----------
     source : ndarray of shape (n_source, n_features)
     y_source : ndarray of shape (n_source,)
-        Class numbers, or values.
+        Class numbers, or values: these are cut into thirds to find the subspace.
     target : ndarray of shape (n_target, n_features)
     y_target : ndarray of shape (n_target,)
     n_classes : int or None
@@ -54,37 +55,41 @@ def common_subspace(
 
     Notes
     -----
-    Means and covariances of each class differ between the domains by d_c and D_c, in coordinates in which the covariance within
-    classes and domains is the identity. The subspace is that of the smallest eigenvectors of sum_c w_c (d_c d_c' + D_c^2 / (p + 1)),
-    w_c = n_s n_t / (n_s + n_t): along a direction in which the domains agree, both parts have expectation 1 a class. That is
-    stationary subspace analysis (von Bünau et al. 2009) within classes. Of the sizes at which rows of one label lie alike at
-    `level`, the one is taken at which a model of the source predicts the target best; of no such size, the smallest.
-
-    References
-    ----------
-    P. von Bünau, F. C. Meinecke, F. J. Király, K.-R. Müller (2009), Finding stationary subspaces in multivariate time series,
-    Physical Review Letters 103.
+    For the directions see `agreeing_directions`. The largest size is taken at which rows of one label lie alike at `level` in the
+    half that the subspace was not found with, both ways round (Bonferroni); of no such size, the smallest. The losses of the
+    source's models there have no say in it, so their p-values need no correction for the sizes.
     """
     if source.shape[1] < 2:
         return None
     classes = n_classes is not None
     group = [y_source, y_target] if classes else _thirds(y_source, y_target)
-    first = [fold_numbers(g, 2, True, rng) == 0 for g in group]
-    directions = _directions(source[first[0]], group[0][first[0]], target[first[1]], group[1][first[1]])
-    judge, y = target[~first[1]], y_target[~first[1]]
-    as_is = losses(_predicted(source, y_source, judge, n_classes), y, classes)
-    sizes = [size for size in SIZES if size < source.shape[1]]
-    tried = []
-    for size in sizes:
-        basis = directions[:, :size]
-        p_same = same_given_label(source[~first[0]] @ basis, y_source[~first[0]], judge @ basis, y, classes, rng)
-        seen = _predicted(source @ basis, y_source, judge @ basis, n_classes)
-        tried.append((p_same is None or p_same <= level, float(losses(seen, y, classes).mean()), size, p_same, seen))
-    _, _, size, p_same, seen = min(tried, key=lambda one: one[:3])
-    wrong = errors(seen, y, classes)
-    p_better, p_informative = _less(losses(seen, y, classes), as_is), _less(wrong, _constant_error(y_source, y, classes))
-    times, error = len(sizes), float(wrong.mean())
-    return CommonSubspace(size, p_same, min(1.0, times * p_better), min(1.0, times * p_informative), error)
+    halves = [fold_numbers(g, 2, True, rng) for g in group]
+    bases, p_values = [], []
+    for half in range(2):
+        (s, t), (other_s, other_t) = [part != half for part in halves], [part == half for part in halves]
+        basis = agreeing_directions(source[s], group[0][s], target[t], group[1][t])
+        places = source[other_s] @ basis, target[other_t] @ basis
+        labels = y_source[other_s], y_target[other_t]
+        sizes = [size for size in SIZES if size < source.shape[1] and size <= basis.shape[1]]
+        bases.append(basis)
+        p_values.append(
+            [same_given_label(places[0][:, :k], labels[0], places[1][:, :k], labels[1], classes, rng) for k in sizes]
+        )
+    p_same = [None if a is None or b is None else min(1.0, 2 * a, 2 * b) for a, b in zip(*p_values, strict=False)]
+    chosen = max((i for i, p in enumerate(p_same) if p is not None and p > level), default=0)
+    seen = np.empty((len(y_target), n_classes or 1))
+    for half, basis in enumerate(bases):
+        rows, part = halves[1] == half, basis[:, : SIZES[chosen]]
+        seen[rows] = _predicted(source @ part, y_source, target[rows] @ part, n_classes)
+    there, as_is = Seen(seen, target), Seen(_predicted(source, y_source, target, n_classes), target)
+    loss = losses(there, y_target, classes)
+    return CommonSubspace(
+        SIZES[chosen],
+        p_same[chosen],
+        _less(loss, losses(as_is, y_target, classes)),
+        _less(loss, _constant_loss(y_source, y_target, n_classes)),
+        float(errors(there, y_target, classes).mean()),
+    )
 
 
 def _less(one: Array, other: Array) -> float:
@@ -100,35 +105,18 @@ def _thirds(y_source: Array, y_target: Array) -> list[Array]:
     return [np.searchsorted(cuts, y) for y in (y_source, y_target)]
 
 
-def _directions(source: Array, y_source: Array, target: Array, y_target: Array) -> Array:
-    """Directions, shape (n_features, n_features), those in which the domains agree best first."""
-    n_features = source.shape[1]
-    common = [c for c in np.unique(y_source) if min(np.sum(y_source == c), np.sum(y_target == c)) >= 3]
-    if not common:
-        return np.eye(n_features)
-    parts = [(source[y_source == c], target[y_target == c]) for c in common]
-    within = np.vstack([X - X.mean(axis=0) for pair in parts for X in pair])
-    covariance = within.T @ within / len(within)
-    values, vectors = np.linalg.eigh(covariance + 1e-3 * max(np.trace(covariance), 1e-12) / n_features * np.eye(n_features))
-    whiten = vectors / np.sqrt(values)
-    total = np.zeros((n_features, n_features))
-    for one, other in parts:
-        one, other = one @ whiten, other @ whiten
-        gap = other.mean(axis=0) - one.mean(axis=0)
-        spread = np.cov(other.T, ddof=1) - np.cov(one.T, ddof=1)
-        weight = len(one) * len(other) / (len(one) + len(other))
-        total += weight * (np.outer(gap, gap) + spread @ spread / (n_features + 1))
-    return whiten @ np.linalg.eigh(total)[1]
-
-
-def _predicted(train: Array, y: Array, test: Array, n_classes: int | None) -> Seen:
+def _predicted(train: Array, y: Array, test: Array, n_classes: int | None) -> Array:
+    """Predictions of a model of the source, shape (n_test, n_classes or 1)."""
     spread = np.where(train.std(axis=0) > 0, train.std(axis=0), 1.0)
     views = [Views((X - train.mean(axis=0)) / spread, (X - train.mean(axis=0)) / spread) for X in (train, test)]
     if n_classes is None:
-        return Seen(predict_numbers(views[0], y, views[1])[:, None], test)
-    return Seen(predict_classes(views[0], y, views[1], n_classes), test)
+        return predict_numbers(views[0], y, views[1])[:, None]
+    return predict_classes(views[0], y, views[1], n_classes)
 
 
-def _constant_error(y_source: Array, y: Array, classes: bool) -> Array:
-    """The errors of the source's most frequent class, or of its median."""
-    return (y != np.bincount(y_source).argmax()).astype(float) if classes else np.abs(y - np.median(y_source))
+def _constant_loss(y_source: Array, y: Array, n_classes: int | None) -> Array:
+    """The losses of the source's class shares, half a row added to each, or of its median."""
+    if n_classes is None:
+        return np.abs(y - np.median(y_source))
+    counts = np.bincount(y_source, minlength=n_classes) + 0.5
+    return -np.log(counts / counts.sum())[y]

@@ -12,13 +12,13 @@ from sterna.measures._label_shift import LabelShift
 from sterna.measures._mmd import MMD
 from sterna.measures._overlap import Overlap
 
-#: A difference of the features whose area under the curve is below this is called slight and names no shift.
+#: A difference of the features is called slight, and names no shift, where the area under the curve is surely below this.
 SLIGHT = 0.55
 #: With fewer rows that have a counterpart in the other domain, the relation of features and label cannot be compared.
 MIN_COMPARABLE = 30
 #: With fewer target labels no subspace is looked for, and only a large change of the relation would show.
 FEW_LABELS = 50
-N_TESTS = 4
+N_TESTS = 5
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ class Mapped:
 class Evidence:
     """What the tests found; None where a test could not be made."""
 
-    level: float  # of the whole; each of the tests that name a kind has a quarter of it
+    level: float  # of the whole; each of the tests that name a kind has a fifth of it
     auc: DomainAUC
     auc_low: float  # the lower bound at the level of one test
     mmd: MMD
     overlap: Overlap
     beyond: float  # the share of target rows that lie where hardly a source row does
     label: LabelShift | None
+    p_axes: float = 1.0  # of "the means do not differ along a principal axis"
     classes: ClassSets | None = None
     common: Evidence | None = None  # of the rows of the classes in common, where the class sets differ
     n_labels: int = 0
@@ -70,7 +71,8 @@ class Evidence:
     @property
     def features_differ(self) -> bool:
         """Whether the features differ, and not slightly."""
-        return (self.auc_low > 0.5 or self.mmd.p_value <= self.test_level) and self.auc.value >= SLIGHT
+        signs = self.auc_low > 0.5 or min(self.mmd.p_value, self.p_axes) <= self.test_level
+        return signs and self.auc.high >= SLIGHT
 
     @property
     def labels_differ(self) -> bool:
@@ -95,8 +97,15 @@ class Evidence:
 
     @property
     def relation_differs(self) -> bool:
-        """Whether the label depends otherwise on the features, where both domains have rows."""
-        return self.p_relation is not None and self.p_relation <= self.test_level
+        """Whether the label depends otherwise on the features, where both domains have rows.
+
+        Where neither features nor labels differ, only another relation lets the source model err otherwise on the target, too.
+        """
+        if self.p_relation is None:
+            return False
+        if self.features_differ or self.labels_differ or self.p_carries is None:
+            return self.p_relation <= self.test_level
+        return 2 * min(self.p_relation, self.p_carries) <= self.test_level
 
     @property
     def carries(self) -> bool:

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.stats import ttest_rel
 
 from sterna.domains._stack import Array, vstack
+from sterna.measures._axis_test import axis_p_value
 from sterna.measures._class_sets import ClassSets, class_sets, estimated_class_sets
 from sterna.measures._column_map import rescaled, turned, without_rare
 from sterna.measures._common_subspace import common_subspace
@@ -24,7 +25,7 @@ from sterna.measures._overlap import Overlap
 from sterna.measures._relation import MIN_LABELS, Labelled, columns_that_matter, relation_p_value
 from sterna.measures._sample import Sample
 from sterna.measures._source_model import Seen, errors, estimated_shares, losses, source_model
-from sterna.measures._views import Viewer
+from sterna.measures._views import N_COMPACT, Viewer
 
 #: A target row lies beyond the source where its domain score is above that of this share of the source's rows.
 BEYOND = 0.99
@@ -50,7 +51,7 @@ def gather(
     -------
     Evidence
     """
-    found = _of_features(sample, scores, distance, label, confidence)
+    found = _of_features(sample, scores, distance, label, confidence, rng)
     if sample.n_classes is not None:
         sets = class_sets(sample.y_source, sample.y_target, sample.n_classes, found.test_level, rng)
         if sets is not None:
@@ -67,8 +68,11 @@ def gather(
     return found
 
 
-def _of_features(sample: Sample, scores: DomainScores, distance: MMD, label: LabelShift | None, confidence: float) -> Evidence:
+def _of_features(
+    sample: Sample, scores: DomainScores, distance: MMD, label: LabelShift | None, confidence: float, rng: Any
+) -> Evidence:
     level = 1 - confidence
+    viewer = Viewer(vstack([sample.X_source, sample.X_target]), rng.randint(2**31 - 1))
     spread_ratio, mean_distance = _scales(sample)
     return Evidence(
         level,
@@ -78,6 +82,7 @@ def _of_features(sample: Sample, scores: DomainScores, distance: MMD, label: Lab
         Overlap.of(scores, len(sample.y_source)),
         float(np.mean(scores.target > np.quantile(scores.source, BEYOND))),
         label,
+        axis_p_value(viewer(sample.X_source).compact, viewer(sample.X_target).compact, rng),
         spread_ratio=spread_ratio,
         mean_distance=mean_distance,
     )
@@ -137,7 +142,7 @@ def _with_labels(sample: Sample, scores: DomainScores, found: Evidence, rng: Any
     }
     viewer = Viewer(vstack([sample.X_source, sample.X_target]), rng.randint(2**31 - 1))
     X_source, X_target = viewer(sample.X_source).compact, viewer(sample.X_target).compact[rows]
-    top = columns_that_matter(source, min(8, len(y) // 15))
+    top = columns_that_matter(source, min(N_COMPACT, len(y) // 15))
     result["p_relation"], result["n_comparable"] = same_given_features(
         X_source, sample.y_source, X_target, y, n_classes, top, rng
     )
@@ -167,10 +172,18 @@ def _maps(sample: Sample, found: Evidence) -> dict[str, Array]:
 
 
 def _mapped(target: Labelled, seen: Seen, classes: bool, p_given_label: float | None) -> Mapped:
-    before, after = losses(target.seen, target.y, classes), losses(seen, target.y, classes)
-    moved = bool(np.any(before != after))
-    better, worse = (float(ttest_rel(after, before, alternative=side).pvalue) if moved else 1.0 for side in ("less", "greater"))
-    return Mapped(p_given_label, better, worse, float(errors(seen, target.y, classes).mean()))
+    both = [[rule(rows, target.y, classes) for rows in (seen, target.seen)] for rule in (losses, errors)]
+    # a source model that is less sure of itself loses less, and errs as often: both have to be better
+    better = max(_p_value(after, before, "less") for after, before in both)
+    return Mapped(p_given_label, better, _p_value(both[0][0], both[0][1], "greater"), float(both[1][0].mean()))
+
+
+def _p_value(after: Array, before: Array, alternative: str) -> float:
+    """Of a paired t-test of rows that lose `before` and `after`; where all change by the same, that is certain."""
+    change = after - before
+    if np.ptp(change) == 0:
+        return float(change[0] >= 0 if alternative == "less" else change[0] <= 0)
+    return float(ttest_rel(after, before, alternative=alternative).pvalue)
 
 
 def _informative(source: Labelled, n_classes: int | None) -> bool:

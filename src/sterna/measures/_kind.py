@@ -32,9 +32,7 @@ def kinds(found: Evidence) -> list[str]:
         if found.common is None:
             return ["classes"]
         rest = [kind for kind in kinds(found.common) if kind != "none"]
-        # covariate shift that leaves out the place where some classes lie explains that they are absent
-        left_out = rest == ["covariate"] and found.common.features_differ and not found.classes.new
-        return [*rest, "classes"] if left_out else ["classes", *rest]
+        return [*rest, "classes"] if _explains_classes(found, found.common, rest) else ["classes", *rest]
     if found.p_relation is None:
         return _by_features(found)
     if found.label_explains:
@@ -51,6 +49,17 @@ def kinds(found: Evidence) -> list[str]:
         return ["support", "covariate"]
     named = ["concept", "covariate"] if found.relation_differs and found.comparable else ["covariate"]
     return [*named, "support"] if found.beyond > MUCH_BEYOND else named
+
+
+def _explains_classes(found: Evidence, common: Evidence, rest: list[str]) -> bool:
+    """Whether the kinds of shift within the classes in common, `rest`, explain that the class sets differ.
+
+    Covariate shift does that leaves out the place where the absent classes lie; so does missing support, of new classes too; and
+    a concept that changed does, where the rows of all classes lie alike and have other labels only.
+    """
+    if rest == ["covariate"]:
+        return common.features_differ and not (found.classes is not None and found.classes.new)
+    return rest[:1] == ["support"] or ("concept" in rest and not found.features_differ)
 
 
 def _by_features(found: Evidence) -> list[str]:

@@ -130,7 +130,7 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
     random_state : int, RandomState or None, default=0
         Draws rows, folds and permutations.
     confidence : float, default=0.95
-        Of the intervals; the four tests that name a kind share 1 - confidence between them.
+        Of the intervals; the five tests that name a kind share 1 - confidence between them.
 
     Returns
     -------
@@ -146,8 +146,10 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
     the label not depend on the domain (covariate shift; generalised covariance measure of kernel ridge regressions); do rows of one
     label look alike once each column has the source's mean and spread (scale), or in a common subspace, found with half of the
     labelled rows, from which a source model predicts the target better (subspace); do most target rows lie beyond the source's
-    (support); and where none of this is enough, the concept changed. Whether anything differs is asked by four tests, each at a
-    quarter of the level: domain classifier and discrepancy of the features, labels, relation. Without target labels only the
+    (support); and where none of this is enough, the concept changed. Classes that differ come last where the other kinds explain them: a
+    source without rows where they lie, or rows that lie alike and have other labels. Whether anything differs is asked by five
+    tests, each at a fifth of the level: of the features by domain classifier, discrepancy and means along principal axes, of the
+    labels, and of the relation. Without target labels only the
     features speak: a changed concept, new classes and a subspace cannot be known, and label, covariate shift and scale are told
     apart by what fits most simply. No test can tell a shift of the concept from extrapolation where the source has no rows.
 

@@ -74,10 +74,10 @@ def _features(found: Evidence, drift: pd.DataFrame) -> str:
     if len(drifted):
         most = ", ".join(repr(name) for name in drifted["column"][:3])
         columns += f", most {most}" if len(drifted) > 3 else f" ({most})"
+    test = f"MMD test {p_text(found.mmd.p_value)}, means along principal axes {p_text(found.p_axes)}"
     if found.features_differ:
-        return f"The features differ: {tells}; {columns}."
-    test = f"MMD test {p_text(found.mmd.p_value)}"
-    if found.auc_low > 0.5 or found.mmd.p_value <= found.test_level or len(drifted):
+        return f"The features differ: {tells}{'' if found.auc_low > 0.5 else f'; {test}'}; {columns}."
+    if found.auc_low > 0.5 or min(found.mmd.p_value, found.p_axes) <= found.test_level or len(drifted):
         return f"The features differ slightly, if at all: {tells}; {test}; {columns}."
     return f"No sign that the features differ: {tells}; {test}; {columns}."
 
