@@ -15,7 +15,7 @@ from sterna import AutoTransfer
 from sterna.baselines import SourceOnly
 from sterna.select import _auto_race as racing
 from sterna.select._auto_race import Clock, Entrant, race
-from sterna.select._auto_weights import average_best, exponential_weights, held_out_gain, predicted_to_help
+from sterna.select._auto_weights import average_best, held_out_gain, mixture_weights, predicted_to_help
 from sterna.select._temperature import at_temperature, fit_temperature
 
 FEW = ["CORAL", "DomainStandardization"]
@@ -43,18 +43,31 @@ def fitted(strategies=FEW, estimator="linear", **options):
 # the parts
 
 
-def test_exponential_weights_are_the_likelihood_and_need_rows_to_decide():
-    losses = np.array([0.30, 0.35, 0.90])
-    naive = [np.exp(-20 * loss) for loss in losses]
-    naive = [weight if weight > 0.02 * sum(naive) else 0.0 for weight in naive]
-    assert exponential_weights(losses, 20, values=False) == pytest.approx(np.array(naive) / sum(naive))
-    assert exponential_weights(losses, 2000, values=False) == pytest.approx([1, 0, 0])
+def test_weights_are_mean_likelihoods_over_draws_of_the_rows():
+    rng = np.random.default_rng(1)
+    errors = rng.random((3, 20)) * [[0.6], [0.7], [1.8]]
+    draws = np.random.default_rng(0).dirichlet(np.ones(20), 400)
+    likelihoods = np.exp([[-20 * np.sum(draw * row) for row in errors] for draw in draws])
+    naive = np.mean(likelihoods / likelihoods.sum(axis=1, keepdims=True), axis=0)
+    naive[naive < 0.02] = 0
+    assert mixture_weights(errors, values=False) == pytest.approx(naive / naive.sum())
+
+
+def test_weights_need_rows_to_decide_and_rows_that_agree():
+    even = np.repeat([[0.30], [0.35], [0.90]], 20, axis=1)  # all rows say the same: the likelihood itself
+    naive = np.exp(-20 * np.array([0.30, 0.35, 0.90]))
+    naive[naive < 0.02 * naive.sum()] = 0
+    assert mixture_weights(even, values=False) == pytest.approx(naive / naive.sum())
+    assert mixture_weights(np.repeat(even, 100, axis=1), values=False) == pytest.approx([1, 0, 0])
     # values: Gaussian errors of variance 4, so that the scale of the label does not matter
-    gaussian = [np.exp(-10 * mse / (2 * 4)) for mse in (4.0, 4.4)]
-    assert exponential_weights(np.array([4.0, 4.4]), 10, values=True) == pytest.approx(np.array(gaussian) / sum(gaussian))
-    scaled = exponential_weights(np.array([4.0, 4.4]) * 1e6, 10, values=True)
-    assert scaled == pytest.approx(exponential_weights(np.array([4.0, 4.4]), 10, values=True))
-    assert exponential_weights(np.array([0.0, 0.0, 1.0]), 10, values=True) == pytest.approx([0.5, 0.5, 0])
+    gaussian = np.exp(-10 * np.array([4.0, 4.4]) / (2 * 4))
+    errors = np.repeat([[4.0], [4.4]], 10, axis=1)
+    assert mixture_weights(errors, values=True) == pytest.approx(gaussian / gaussian.sum())
+    assert mixture_weights(1e6 * errors, values=True) == pytest.approx(gaussian / gaussian.sum())
+    assert mixture_weights(np.array([[0.0] * 10, [0.0] * 10, [1.0] * 10]), values=True) == pytest.approx([0.5, 0.5, 0])
+    uneven = errors.copy()
+    uneven[1] = [5.0, 39.0, *[0.0] * 8]  # the same mean, which one row makes
+    assert mixture_weights(uneven, values=True)[1] > gaussian[1] / gaussian.sum() + 0.1
 
 
 def test_the_gain_is_held_out_of_weights_and_of_the_choice_of_the_plain_model():
@@ -64,8 +77,8 @@ def test_the_gain_is_held_out_of_weights_and_of_the_choice_of_the_plain_model():
     found = held_out_gain(predictions, [0, 2], expected, folds, values=False)
     for rows in folds:
         others = [i for i in range(12) if i not in rows]
-        losses = [np.mean([sum((predictions[k, i] - expected[i]) ** 2) for i in others]) for k in range(3)]
-        weights = exponential_weights(np.array(losses), len(others), values=False)
+        errors = np.array([[sum((predictions[k, i] - expected[i]) ** 2) for i in others] for k in range(3)])
+        weights, losses = mixture_weights(errors, values=False), errors.mean(axis=1)
         best = min((0, 2), key=lambda k: losses[k])
         for i in rows:
             mixed = sum(weights[k] * predictions[k, i] for k in range(3))

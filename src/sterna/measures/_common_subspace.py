@@ -51,7 +51,7 @@ def common_subspace(
     Returns
     -------
     CommonSubspace or None
-        None for one feature.
+        None for one feature, or where no feature varies within the classes.
 
     Notes
     -----
@@ -76,6 +76,8 @@ def common_subspace(
             [same_given_label(places[0][:, :k], labels[0], places[1][:, :k], labels[1], classes, rng) for k in sizes]
         )
     p_same = [None if a is None or b is None else min(1.0, 2 * a, 2 * b) for a, b in zip(*p_values, strict=False)]
+    if not p_same:
+        return None
     chosen = max((i for i, p in enumerate(p_same) if p is not None and p > level), default=0)
     seen = np.empty((len(y_target), n_classes or 1))
     for half, basis in enumerate(bases):

@@ -83,8 +83,8 @@ class AutoTransfer(TransferEstimator):
     1. The strategies whose declared facts suit (labels, classes, sources, base estimator), those that assume the kind of shift found first.
     2. With 8 labelled target rows or more: a race over 5 folds of these rows, after each of which the worse half is left out
        (once 20 rows are judged; plain models stay). The mixture has weights proportional to exp(-eta n loss), the aggregating algorithm
-       of the Brier game. It gives way to
-       the best plain model where it errs more than that by over a standard error on rows held out from the weights too.
+       of the Brier game, averaged over Bayesian bootstrap draws of the rows (pseudo-BMA+). It gives way to the best plain model where
+       it errs more than that by over a standard error on rows held out from the weights too.
     3. With fewer labels the columns decide first. Rows that were chosen in another way keep the relations between their columns; an
        instrument, a unit or a scale that changed does not. Columns count as changed where they fit each other (the residual of each in a
        regression on the others) twice as badly as they lie away by themselves, or lie four times as far, in mean squares and beside unseen
@@ -100,6 +100,7 @@ class AutoTransfer(TransferEstimator):
 
     References
     ----------
+    Y. Yao, A. Vehtari, D. Simpson, A. Gelman (2018), Using stacking to average Bayesian predictive distributions, Bayesian Analysis 13.
     V. Vovk, F. Zhdanov (2009), Prediction with expert advice for the Brier game, JMLR 10.
     K. Jamieson, A. Talwalkar (2016), Non-stochastic best arm identification and hyperparameter optimization, AISTATS.
 

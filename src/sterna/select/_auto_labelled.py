@@ -9,7 +9,7 @@ import numpy as np
 from sterna.domains._stack import Array, rows_of
 from sterna.parameters._trust import outputs, truth
 from sterna.select._auto_race import Clock, Entrant, race
-from sterna.select._auto_weights import exponential_weights, held_out_gain, predicted_to_help, weigh
+from sterna.select._auto_weights import held_out_gain, mixture_weights, predicted_to_help, weigh
 from sterna.select._auto_words import Choice
 from sterna.select._folds import folds
 from sterna.select._search_stack import Stack
@@ -57,7 +57,7 @@ def choose_by_labels(
     order = np.argsort(np.concatenate([test for _, test in parts]))
     predictions = np.array([np.concatenate(entrant.parts)[order] for entrant in alive])
     gain = held_out_gain(predictions, plain, expected, [test for _, test in parts], values=values)
-    weights = exponential_weights(np.array([entrant.loss for entrant in alive]), len(rows), values=values)
+    weights = mixture_weights(np.sum((predictions - expected) ** 2, axis=2), values=values)
     helps = predicted_to_help(gain)
     if not helps:
         weights = (np.arange(len(alive)) == plain[0]).astype(float)  # they are sorted by loss

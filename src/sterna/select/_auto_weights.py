@@ -14,19 +14,19 @@ from sterna.select._combine import combine_scores
 N_AVERAGED = 5
 #: Weights below this are not worth a model.
 LEAST_WEIGHT = 0.02
+#: Of the Bayesian bootstrap.
+N_DRAWS = 400
 
 
-def exponential_weights(losses: Array, n_rows: int, *, values: bool) -> Array:
-    """Weights by held-out loss, shape (n_strategies,), of sum 1.
+def mixture_weights(errors: Array, *, values: bool) -> Array:
+    """Weights by held-out errors, shape (n_strategies,), of sum 1.
 
     Parameters
     ----------
-    losses : ndarray of shape (n_strategies,)
-        Mean held-out losses: Brier scores (summed over the classes), or squared errors.
-    n_rows : int
-        Of so many rows.
+    errors : ndarray of shape (n_strategies, n_rows)
+        Held-out errors: Brier scores (summed over the classes), or squared errors.
     values : bool
-        Whether the losses are squared errors.
+        Whether the errors are squared errors.
 
     Returns
     -------
@@ -34,19 +34,23 @@ def exponential_weights(losses: Array, n_rows: int, *, values: bool) -> Array:
 
     Notes
     -----
-    w_k is proportional to exp(-eta n loss_k). For the Brier score eta = 1, the largest for which the loss of the mixture exceeds that
-    of the best strategy by at most log(m) / n (Vovk and Zhdanov); for squared errors eta = 1 / (2 s^2), the likelihood of
-    Gaussian errors, with s^2 the least loss. With few rows many strategies count, with many the best one alone.
+    Weights proportional to exp(-eta n loss_k), averaged over Bayesian bootstrap draws of the rows (pseudo-BMA+ of Yao et al.), so that a
+    difference which few rows make counts for less. For the Brier score eta = 1, the largest for which the loss of the mixture
+    exceeds that of the best strategy by at most log(m) / n (Vovk and Zhdanov); for squared errors eta = 1 / (2 s^2), the
+    likelihood of Gaussian errors, with s^2 the least loss. With few rows many strategies count, with many the best one alone.
 
     References
     ----------
+    Y. Yao, A. Vehtari, D. Simpson, A. Gelman (2018), Using stacking to average Bayesian predictive distributions, Bayesian Analysis 13.
     V. Vovk, F. Zhdanov (2009), Prediction with expert advice for the Brier game, JMLR 10.
-    G. Leung, A. R. Barron (2006), Information theory and mixing least-squares regressions, IEEE Trans. Information Theory 52.
+    D. B. Rubin (1981), The Bayesian bootstrap, Annals of Statistics 9.
     """
-    least = float(losses.min())
-    eta = 1.0 if not values else 1 / max(2 * least, 1e-12 * float(losses.max()) + 1e-300)
-    weights = np.exp(-eta * n_rows * (losses - least))
-    weights[weights < LEAST_WEIGHT * weights.sum()] = 0.0
+    losses, n_rows = errors.mean(axis=1), errors.shape[1]
+    eta = 1.0 if not values else 1 / max(2 * losses.min(), 1e-12 * losses.max() + 1e-300)
+    drawn = errors @ np.random.default_rng(0).dirichlet(np.ones(n_rows), N_DRAWS).T
+    likelihoods = np.exp(-eta * n_rows * (drawn - drawn.min(axis=0)))
+    weights = np.mean(likelihoods / likelihoods.sum(axis=0), axis=1)
+    weights[weights < LEAST_WEIGHT] = 0.0
     return weights / weights.sum()
 
 
@@ -72,10 +76,8 @@ def held_out_gain(predictions: Array, plain: Sequence[int], expected: Array, fol
     gain = np.empty(len(expected))
     for rows in folds:
         others = np.setdiff1d(np.arange(len(expected)), rows)
-        losses = errors[:, others].mean(axis=1)
-        weights = exponential_weights(losses, len(others), values=values)
-        mixed = np.tensordot(weights, predictions[:, rows], 1)
-        best = plain[int(np.argmin(losses[plain]))]
+        mixed = np.tensordot(mixture_weights(errors[:, others], values=values), predictions[:, rows], 1)
+        best = plain[int(np.argmin(errors[plain][:, others].mean(axis=1)))]
         gain[rows] = errors[best, rows] - np.sum((mixed - expected[rows]) ** 2, axis=1)
     return gain
 
