@@ -60,3 +60,8 @@ def test_sparse_rows_many_columns_constant_columns_and_too_few_rows():
     assert np.isfinite(displacement(X, X + 1, np.random.RandomState(0)).together)
     assert np.isnan(displacement(X[:, :1], X[:, :1], np.random.RandomState(0)).alone)
     assert np.isnan(displacement(X[:3], X, np.random.RandomState(0)).together)
+    rounded = np.column_stack([0.1 + 1e-17 * rng.normal(size=20) + 1e-310 * rng.normal(size=20), rng.normal(size=20)])
+    rounded[3, 0] = np.nextafter(0.1, 1)
+    assert np.isfinite(displacement(rounded, rounded + 1e3, np.random.RandomState(0)).together)
+    tiny = np.column_stack([1e-320 * rng.integers(0, 9, 20), rng.normal(size=20)])
+    assert np.isfinite(displacement(tiny, tiny + 1, np.random.RandomState(0)).alone)

@@ -15,6 +15,8 @@ from sterna.measures._threads import single_threaded
 
 MAX_ROWS = 1000
 MAX_COLUMNS = 500
+#: A column varies where its deviation is above this share of its largest value; below is rounding.
+CONSTANT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ def displacement(source: Any, target: Any, rng: Any) -> Displacement:
     columns = sample_rows(source.shape[1], MAX_COLUMNS, rng)
     X, Z = (_dense(rows_of(part, sample_rows(part.shape[0], MAX_ROWS, rng)), columns) for part in (source, target))
     first = rng.permutation(len(X)) < len(X) // 2
-    varies = (X[first].std(axis=0) > 0) & (X[~first].std(axis=0) > 0) if len(X) >= 4 else np.zeros(len(columns), dtype=bool)
+    if len(X) < 4:
+        return Displacement(np.nan, np.nan)
+    least = CONSTANT * np.maximum(np.abs(X).max(axis=0), np.abs(Z).max(axis=0))
+    varies = (X[first].std(axis=0) > least) & (X[~first].std(axis=0) > least)
     if not varies.any():
         return Displacement(np.nan, np.nan)
     spread = X[:, varies].std(axis=0)

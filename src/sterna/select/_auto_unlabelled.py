@@ -1,4 +1,4 @@
-"""What can be said of the strategies without target labels: each fitted without a fold of the source, guarded, and, for classes, scored."""
+"""The choice without target labels: what is tried follows from what happened to the columns, and is guarded, scored and averaged."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def choose_without_labels(
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
     weights = stack_weights(stack.X, source, stack.target, random_state=seed)[held]
     changed = _columns_changed(stack, seed)
-    _leave_out(entrants, plain, changed, weights)
+    _leave_out(entrants, plain, changed, None if classes is not None else effective_sample_size(weights))
 
     def look(model: object) -> Seen:
         fitted = Fitted(stack.fit(model, rows), stack, test)
@@ -78,12 +78,15 @@ def choose_without_labels(
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    chosen = dict.fromkeys(kept, 1 / len(kept))
-    if changed and classes is not None:
+    if classes is None:
+        chosen = dict.fromkeys(kept, 1 / len(kept))
+    else:
         scores = _scores(kept)
         for entrant in entrants:
             entrant.scores = scores.get(entrant.name, {})
         chosen = average_best(scores)
+        if not changed:
+            chosen = {name: chosen.get(name, 0.0) / 2 + (name == plain) / 2 for name in {plain: 0.0} | chosen}
     weigh(entrants, chosen)
     temperature = 1.0
     if classes is not None:
@@ -106,9 +109,11 @@ def _columns_changed(stack: Stack, seed: int) -> bool:
     return moved.together > BROKEN * moved.alone or moved.alone > FAR
 
 
-def _leave_out(entrants: list[Entrant], plain: str, changed: bool, weights: Array) -> None:
-    """Write which strategies are for another kind of shift: weights of rows undo a choice of rows, maps a change of columns."""
-    effective = effective_sample_size(weights)
+def _leave_out(entrants: list[Entrant], plain: str, changed: bool, effective: float | None) -> None:
+    """Write which strategies are for another kind of shift: weights of rows undo a choice of rows, maps a change of columns.
+
+    Classes (`effective` is None) have scores that tell a bad map; values have none, so that only what suits is tried.
+    """
     for entrant in entrants:
         strategy = entrant.model[-1]
         weighs = strategy.family == "reweight" and "covariate" in strategy.assumes
@@ -118,9 +123,9 @@ def _leave_out(entrants: list[Entrant], plain: str, changed: bool, weights: Arra
             entrant.reason = "so few labels do not tell whether it helps"
         elif weighs and changed:
             entrant.reason = "columns changed, which no weights of rows undo"
-        elif weighs and effective < MIN_EFFECTIVE:
-            entrant.reason = f"its weights leave {effective:.0f} effective rows of {len(weights)} held-out source rows"
-        elif strategy.family in MAPS and not changed:
+        elif effective is not None and weighs and effective < MIN_EFFECTIVE:
+            entrant.reason = f"its weights leave {effective:.0f} effective held-out source rows"
+        elif effective is not None and strategy.family in MAPS and not changed:
             entrant.reason = "no column changed by itself; at most other rows were chosen"
 
 
