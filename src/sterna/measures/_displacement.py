@@ -15,6 +15,8 @@ from sterna.measures._threads import single_threaded
 
 MAX_ROWS = 1000
 MAX_COLUMNS = 500
+#: Each fifth of the source rows is unseen by the covariance that it is compared with.
+N_FOLDS = 5
 #: A column varies where its deviation is above this share of its largest value; below is rounding.
 CONSTANT = 1e-9
 
@@ -24,7 +26,7 @@ class Displacement:
     """Mean squares over target rows, as multiples of those over unseen source rows; geometric means over columns.
 
     `alone` is of the distance of a column from its source mean, `together` of that from what the other columns predict of it. 1 where
-    nothing changed; NaN where fewer than four source rows, or no column that varies, leave nothing to compare.
+    nothing changed; NaN where fewer than five source rows, or no column that varies, leave nothing to compare.
     """
 
     alone: float
@@ -50,7 +52,7 @@ def displacement(source: Any, target: Any, rng: Any) -> Displacement:
 
     Notes
     -----
-    With P the inverse of the Ledoit-Wolf covariance of half of the source rows, (P (x - m))_j / P_jj is the residual of column j in the
+    With P the inverse of the Ledoit-Wolf covariance of four fifths of the source rows, (P (x - m))_j / P_jj is the residual of column j in the
     linear regression on all others. Up to 1000 rows of either side and 500 columns are drawn.
 
     References
@@ -60,22 +62,23 @@ def displacement(source: Any, target: Any, rng: Any) -> Displacement:
     """
     columns = sample_rows(source.shape[1], MAX_COLUMNS, rng)
     X, Z = (_dense(rows_of(part, sample_rows(part.shape[0], MAX_ROWS, rng)), columns) for part in (source, target))
-    first = rng.permutation(len(X)) < len(X) // 2
-    if len(X) < 4:
+    if len(X) < N_FOLDS:
         return Displacement(np.nan, np.nan)
+    parts = np.array_split(rng.permutation(len(X)), N_FOLDS)
+    kept = [np.setdiff1d(np.arange(len(X)), held) for held in parts]
     least = CONSTANT * np.maximum(np.abs(X).max(axis=0), np.abs(Z).max(axis=0))
-    varies = (X[first].std(axis=0) > least) & (X[~first].std(axis=0) > least)
+    varies = np.all([X[rows].std(axis=0) > least for rows in kept], axis=0)
     if not varies.any():
         return Displacement(np.nan, np.nan)
     spread = X[:, varies].std(axis=0)
     X, Z = X[:, varies] / spread, Z[:, varies] / spread
     squares = np.zeros((2, 2, X.shape[1]))  # alone and together, source and target
-    for half in (first, ~first):
-        fitted = LedoitWolf().fit(X[half])
-        for i, rows in enumerate((X[~half], Z)):
-            centred = rows - fitted.location_
-            squares[0, i] += np.mean(centred**2, axis=0)
-            squares[1, i] += np.mean((centred @ fitted.precision_ / np.diag(fitted.precision_)) ** 2, axis=0)
+    for rows, held in zip(kept, parts, strict=True):
+        fitted = LedoitWolf().fit(X[rows])
+        for i, (seen, share) in enumerate(((X[held], len(held) / len(X)), (Z, 1 / N_FOLDS))):
+            centred = seen - fitted.location_
+            squares[0, i] += share * np.mean(centred**2, axis=0)
+            squares[1, i] += share * np.mean((centred @ fitted.precision_ / np.diag(fitted.precision_)) ** 2, axis=0)
     ratios = np.diff(np.log(np.maximum(squares, 1e-12)), axis=1).mean(axis=(1, 2))
     return Displacement(*np.exp(ratios).tolist())
 
