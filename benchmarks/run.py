@@ -11,7 +11,16 @@ HERE = Path(__file__).parent
 
 
 def main():
-    names = ["methods.py", "calibration.py", "collapse.py", "logme.py", "cache.py", "deep_overhead.py"]
+    names = [
+        "methods.py",
+        "calibration.py",
+        "collapse.py",
+        "logme.py",
+        "cache.py",
+        "deep_overhead.py",
+        "kinds.py",
+        "suite/run.py",
+    ]
     real = [
         "real_data.py",
         "surf.py",
