@@ -91,9 +91,8 @@ class AutoTransfer(TransferEstimator):
        source rows. If so, weights of source rows are no candidates. Each is fitted without a fifth of the source; `guard` voids
        those that collapse or fall more than 0.1 behind the source model on the source. Classes: the better half, five at most, are
        averaged by the mean rank of the scores of probabilities that no collapse fools (information maximisation, batch nuclear norm,
-       minimum class confusion); where no column changed the plain model has half of the weight. Values have no such scores: all
-       that pass are averaged, but where no column changed no map of the columns (families align and transport) is a candidate,
-       and weights of rows are where they leave 30 effective ones. Where the features of the domains
+       minimum class confusion). Values have no such scores: all that pass are averaged, but where no column changed no map of the columns
+       (families align and transport) is a candidate, and weights of rows are where they leave 30 effective ones. Where the features of the domains
        do not differ there is nothing to adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 

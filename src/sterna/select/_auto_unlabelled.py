@@ -85,8 +85,6 @@ def choose_without_labels(
         for entrant in entrants:
             entrant.scores = scores.get(entrant.name, {})
         chosen = average_best(scores)
-        if not changed:
-            chosen = {name: chosen.get(name, 0.0) / 2 + (name == plain) / 2 for name in {plain: 0.0} | chosen}
     weigh(entrants, chosen)
     temperature = 1.0
     if classes is not None:

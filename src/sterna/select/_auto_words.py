@@ -63,8 +63,7 @@ class Choice:
         why = (
             "columns of the target do not fit each other as the source's do, or lie far off, so that they seem to be measured in another way"
             if changed
-            else "columns of the target fit each other as the source's do, so that other rows were chosen, if anything, and the source model "
-            "holds unless it is shown to err"
+            else "columns of the target fit each other as the source's do, so that other rows were chosen, if anything"
         )
         guess = "that is a guess: label some target rows, and sterna compare proves what helps"
         return cls("label-free scores", plain, transfers, f"{what}: {why}; {guess}")
