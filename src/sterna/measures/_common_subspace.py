@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import ttest_1samp, ttest_rel
 
 from sterna.domains._stack import Array
 from sterna.measures._agreeing_directions import agreeing_directions
 from sterna.measures._given_label import same_given_label
-from sterna.measures._source_model import Seen, errors, fold_numbers, losses
+from sterna.measures._source_model import Seen, errors, fold_numbers, losses, paired_p_value
 from sterna.measures._threads import single_threaded
 from sterna.measures._views import Views, predict_classes, predict_numbers
 
@@ -95,11 +94,7 @@ def common_subspace(
 
 
 def _less(one: Array, other: Array) -> float:
-    if np.allclose(one, other):
-        return 1.0
-    if np.ptp(one - other) == 0:
-        return float(ttest_1samp(one, other.mean(), alternative="less").pvalue)
-    return float(ttest_rel(one, other, alternative="less").pvalue)
+    return 1.0 if np.allclose(one, other) else paired_p_value(one, other, "less")
 
 
 def _thirds(y_source: Array, y_target: Array) -> list[Array]:
@@ -110,7 +105,7 @@ def _thirds(y_source: Array, y_target: Array) -> list[Array]:
 def _predicted(train: Array, y: Array, test: Array, n_classes: int | None) -> Array:
     """Predictions of a model of the source, shape (n_test, n_classes or 1)."""
     spread = np.where(train.std(axis=0) > 0, train.std(axis=0), 1.0)
-    views = [Views((X - train.mean(axis=0)) / spread, (X - train.mean(axis=0)) / spread) for X in (train, test)]
+    views = [Views(Z, Z) for Z in ((X - train.mean(axis=0)) / spread for X in (train, test))]
     if n_classes is None:
         return predict_numbers(views[0], y, views[1])[:, None]
     return predict_classes(views[0], y, views[1], n_classes)

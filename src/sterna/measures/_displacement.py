@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.covariance import LedoitWolf
+from sklearn.model_selection import KFold
 
 from sterna.domains._stack import Array, rows_of
 from sterna.measures._checks import sample_rows
@@ -64,16 +65,15 @@ def displacement(source: Any, target: Any, rng: Any) -> Displacement:
     X, Z = (_dense(rows_of(part, sample_rows(part.shape[0], MAX_ROWS, rng)), columns) for part in (source, target))
     if len(X) < N_FOLDS:
         return Displacement(np.nan, np.nan)
-    parts = np.array_split(rng.permutation(len(X)), N_FOLDS)
-    kept = [np.setdiff1d(np.arange(len(X)), held) for held in parts]
+    parts = list(KFold(N_FOLDS, shuffle=True, random_state=rng).split(X))
     least = CONSTANT * np.maximum(np.abs(X).max(axis=0), np.abs(Z).max(axis=0))
-    varies = np.all([X[rows].std(axis=0) > least for rows in kept], axis=0)
+    varies = np.all([X[rows].std(axis=0) > least for rows, _ in parts], axis=0)
     if not varies.any():
         return Displacement(np.nan, np.nan)
     spread = X[:, varies].std(axis=0)
     X, Z = X[:, varies] / spread, Z[:, varies] / spread
     squares = np.zeros((2, 2, X.shape[1]))  # alone and together, source and target
-    for rows, held in zip(kept, parts, strict=True):
+    for rows, held in parts:
         fitted = LedoitWolf().fit(X[rows])
         for i, (seen, share) in enumerate(((X[held], len(held) / len(X)), (Z, 1 / N_FOLDS))):
             centred = seen - fitted.location_

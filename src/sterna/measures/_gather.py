@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import ttest_rel
 
 from sterna.domains._stack import Array, vstack
 from sterna.measures._axis_test import axis_p_value
@@ -24,7 +23,7 @@ from sterna.measures._mmd import MMD, mmd
 from sterna.measures._overlap import Overlap
 from sterna.measures._relation import MIN_LABELS, Labelled, columns_that_matter, relation_p_value
 from sterna.measures._sample import Sample
-from sterna.measures._source_model import Seen, errors, estimated_shares, losses, source_model
+from sterna.measures._source_model import Seen, errors, estimated_shares, losses, paired_p_value, source_model
 from sterna.measures._views import N_COMPACT, Viewer
 
 #: A target row lies beyond the source where its domain score is above that of this share of the source's rows.
@@ -174,16 +173,8 @@ def _maps(sample: Sample, found: Evidence) -> dict[str, Array]:
 def _mapped(target: Labelled, seen: Seen, classes: bool, p_given_label: float | None) -> Mapped:
     both = [[rule(rows, target.y, classes) for rows in (seen, target.seen)] for rule in (losses, errors)]
     # a source model that is less sure of itself loses less, and errs as often: both have to be better
-    better = max(_p_value(after, before, "less") for after, before in both)
-    return Mapped(p_given_label, better, _p_value(both[0][0], both[0][1], "greater"), float(both[1][0].mean()))
-
-
-def _p_value(after: Array, before: Array, alternative: str) -> float:
-    """Of a paired t-test of rows that lose `before` and `after`; where all change by the same, that is certain."""
-    change = after - before
-    if np.ptp(change) == 0:
-        return float(change[0] >= 0 if alternative == "less" else change[0] <= 0)
-    return float(ttest_rel(after, before, alternative=alternative).pvalue)
+    better = max(paired_p_value(after, before, "less") for after, before in both)
+    return Mapped(p_given_label, better, paired_p_value(both[0][0], both[0][1], "greater"), float(both[1][0].mean()))
 
 
 def _informative(source: Labelled, n_classes: int | None) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import ttest_rel
 
 from sterna.domains._stack import Array, vstack
 from sterna.measures._domain_scores import N_FOLDS
@@ -104,6 +105,14 @@ def losses(seen: Seen, y: Array, classes: bool) -> Array:
 def errors(seen: Seen, y: Array, classes: bool) -> Array:
     """Whether each row is wrong, or its absolute error, shape (n_samples,)."""
     return (seen.predicted.argmax(axis=1) != y).astype(float) if classes else losses(seen, y, classes)
+
+
+def paired_p_value(after: Array, before: Array, alternative: str) -> float:
+    """Of a paired t-test of rows that lose `before` and `after`; where all change by the same, that is certain."""
+    change = after - before
+    if np.ptp(change) == 0:
+        return float(change[0] >= 0 if alternative == "less" else change[0] <= 0)
+    return float(ttest_rel(after, before, alternative=alternative).pvalue)
 
 
 def with_shares(seen: Seen, old: Array, new: Array) -> Seen:

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sterna.domains import TablePreprocessor
-from sterna.domains._stack import Array, rows_of
-from sterna.measures._displacement import displacement
+from sterna.domains._stack import Array
+from sterna.measures._displacement import Displacement, displacement
 from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, weigh
 from sterna.select._auto_words import Choice
 from sterna.select._effective import effective_sample_size
 from sterna.select._folds import folds
 from sterna.select._guard import guard
-from sterna.select._importance_weighted import stack_weights
+from sterna.select._importance_weighted import importance_weights, prepared_rows
 from sterna.select._search_scores import Fitted
 from sterna.select._search_stack import Stack
 from sterna.select._temperature import fit_temperature
@@ -62,8 +61,9 @@ def choose_without_labels(
     y = stack.labels(source)
     held = folds(y, min(N_FOLDS, len(y)), classes is not None, [seed, 11])[0][1]
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
-    weights = stack_weights(stack.X, source, stack.target, random_state=seed)[held]
-    changed = _columns_changed(stack, seed)
+    prepared = prepared_rows(stack.X, source, stack.target)
+    weights = importance_weights(*prepared, random_state=seed)[held]
+    changed = _columns_changed(displacement(*prepared, check_random_state(seed)))
     _leave_out(entrants, plain, changed, None if classes is not None else effective_sample_size(weights))
 
     def look(model: object) -> Seen:
@@ -100,10 +100,8 @@ def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
     return next(name for name in wanted if name in names)
 
 
-def _columns_changed(stack: Stack, seed: int) -> bool:
+def _columns_changed(moved: Displacement) -> bool:
     """Whether columns changed, and not the choice of rows alone; no where nothing can be compared."""
-    prepared = TablePreprocessor().fit_transform(stack.X)
-    moved = displacement(rows_of(prepared, stack.source), rows_of(prepared, stack.target), check_random_state(seed))
     return moved.together > BROKEN * moved.alone or moved.alone > FAR
 
 

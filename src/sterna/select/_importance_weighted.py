@@ -43,7 +43,11 @@ def importance_weights(X_source: Any, X_target: Any, *, normalized: bool = True,
 
 
 def stack_weights(X: Any, source: Array, target: Array, *, normalized: bool = True, random_state: int = 0) -> Array:
-    """Density ratios of the rows `source` of a raw stack, preprocessed as strategies see them, shape (n_source,)."""
+    """Density ratios of the rows `source` of a raw stack, shape (n_source,)."""
+    return importance_weights(*prepared_rows(X, source, target), normalized=normalized, random_state=random_state)
+
+
+def prepared_rows(X: Any, source: Array, target: Array) -> tuple[Any, Any]:
+    """The rows `source` and `target` of a raw stack, preprocessed as strategies see them."""
     prepared = TablePreprocessor().fit_transform(X)
-    rows = rows_of(prepared, source), rows_of(prepared, target)
-    return importance_weights(*rows, normalized=normalized, random_state=random_state)
+    return rows_of(prepared, source), rows_of(prepared, target)
