@@ -67,7 +67,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is rand
 Estimator = Annotated[
     str | None,
     typer.Option(
-        help="The base model: linear, forest, boosting, knn or svm; linear or forest is chosen on the source where not given."
+        help="The base model: linear, forest, boosting, knn, svm or kernel; linear or forest is chosen on the source where not given."
     ),
 ]
 Text = Annotated[str | None, typer.Option("--text", help="The column whose text is a row; other columns are left out.")]

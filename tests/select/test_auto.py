@@ -15,7 +15,7 @@ from sterna import AutoTransfer
 from sterna.baselines import SourceOnly
 from sterna.select import _auto_race as racing
 from sterna.select._auto_race import Clock, Entrant, race
-from sterna.select._auto_weights import average_best, held_out_gain, mixture_weights, predicted_to_help
+from sterna.select._auto_weights import average_best, held_out_gain, label_likeness, mixture_weights, predicted_to_help
 from sterna.select._temperature import at_temperature, fit_temperature
 
 FEW = ["CORAL", "DomainStandardization"]
@@ -96,7 +96,17 @@ def test_label_free_choice_averages_the_best_five_alike():
     scores = {str(k): {"a": float(k), "b": float(k)} for k in range(8)}
     assert average_best(scores) == dict.fromkeys("7654", 0.25)
     assert list(average_best({f"{k:02d}": {"a": float(k)} for k in range(20)})) == ["19", "18", "17", "16", "15"]
+    assert average_best({k: {"a": float(k)} for k in "1234"}) == dict.fromkeys("432", 1 / 3)  # at least three
     assert average_best({"only": {"a": 1.0}}) == {"only": 1.0}
+
+
+def test_values_count_as_their_distribution_is_near_the_sources():
+    y = np.array([0.0, 2.0, 4.0, 6.0])
+    moved = {"as it was": y[::-1], "by one": y + 1, "far": 3 * y + 20}
+    # sorted values are paired: the mean distance is 0, 1 and the mean of 20, 24, 28, 32; one deviation is the root of 5
+    naive = {name: 1 / (d / 5**0.5 + 0.1) for name, d in zip(moved, (0.0, 1.0, 26.0), strict=True)}
+    assert label_likeness(moved, y) == pytest.approx({name: w / sum(naive.values()) for name, w in naive.items()})
+    assert label_likeness({"a": np.ones(3), "b": np.zeros(3)}, np.ones(5))["a"] > 0.9  # one value only has no deviation
 
 
 def test_temperature_is_that_of_a_grid_and_one_without_rows():
@@ -134,17 +144,17 @@ def raced(losses, n_rows=100, plain=(), fail=(), clock=None):
 def test_the_race_halves_and_keeps_plain_models():
     losses = {f"s{k:02d}": 1.0 + k for k in range(24)}
     alive, entrants, counts = raced(losses, plain=("s23",))
-    # 24 run the first fold, the better 12 and the plain one the second, 7 and it the third, 6 and it the others
-    assert [entrant.name for entrant in alive] == [f"s{k:02d}" for k in range(6)] + ["s23"]
+    # 24 run two folds, the better 12 and the plain one the third, 10 and it the others
+    assert [entrant.name for entrant in alive] == [f"s{k:02d}" for k in range(10)] + ["s23"]
     assert counts["s00"] == counts["s23"] == 5
-    assert counts["s20"] == 1
-    assert sorted(counts.values()) == [1] * 11 + [2] * 5 + [3] + [5] * 7
-    assert "left out after 20 labelled rows" in next(e for e in entrants if e.name == "s20").reason
+    assert counts["s20"] == 2
+    assert sorted(counts.values()) == [2] * 11 + [3] * 2 + [5] * 11
+    assert "left out after 40 labelled rows" in next(e for e in entrants if e.name == "s20").reason
     assert alive[0].loss == pytest.approx(1.0)
 
 
-def test_few_rows_halve_nobody_before_there_are_twenty():
-    _, _, counts = raced({f"s{k:02d}": 1.0 + k for k in range(24)}, n_rows=20)
+def test_few_rows_halve_nobody_before_there_are_forty():
+    _, _, counts = raced({f"s{k:02d}": 1.0 + k for k in range(24)}, n_rows=40)
     assert set(counts.values()) == {5}
 
 
@@ -257,6 +267,39 @@ def test_without_labels_columns_are_mapped_only_where_they_changed(n_labelled, c
     assert set(measured.weights_) <= {plain, "CORAL", "LinearMonge"}
     assert measured.choice_.transfers
     assert error < of_source
+
+
+def test_without_labels_who_contradicts_the_source_is_void_unless_columns_changed():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 2))
+    y = (X[:, 0] > 0).astype(object)
+    rare = np.r_[
+        :300, 300 + np.flatnonzero(X[300:, 0] > -1.2)
+    ]  # the target has few of the lower class, whose mean a map puts in the middle
+    rare = np.r_[rare[rare < 300], rare[(rare >= 300) & ((X[rare, 0] > 0.2) | (rng.random(len(rare)) < 0.2))]]
+    y[300:] = None
+    codes = np.repeat([1, -1], [300, len(rare) - 300])
+    model = AutoTransfer("linear", strategies=["DomainStandardization"]).fit(X[rare], y[rare], sample_domain=codes)
+    assert model.weights_ == {"SourceOnly": 1.0}
+    assert "contradicts SourceOnly on" in model.explain()
+    X[300:] = 5 * X[300:] + 20
+    model = AutoTransfer("linear", strategies=["DomainStandardization"]).fit(X[rare], y[rare], sample_domain=codes)
+    assert "DomainStandardization" in model.weights_
+
+
+def test_where_no_base_is_given_quick_strategies_enter_over_a_kernel_model_too():
+    X, shown, codes, _ = rescaled(n_labelled=20)
+    ring = np.where(np.sum(X[:, :2] ** 2, axis=1) > np.median(np.sum(X[:, :2] ** 2, axis=1)), "out", "in")
+    shown = np.where(shown == None, None, ring.astype(object))  # noqa: E711
+    model = AutoTransfer(strategies=["CORAL", "KMM"]).fit(X, shown, sample_domain=codes)
+    names = set(model.results_["strategy"])
+    assert {"SourceOnly (kernel)", "TargetOnly (kernel)", "Pooled (kernel)", "CORAL (kernel)"} < names
+    assert "KMM (kernel)" not in names
+    given = AutoTransfer("linear", strategies=["CORAL"]).fit(X, shown, sample_domain=codes)
+    assert not any("kernel" in name for name in given.results_["strategy"])
+    of_its_own = {"mine": sterna.align.CORAL(LogisticRegression())}
+    own = AutoTransfer(strategies=of_its_own).fit(X, shown, sample_domain=codes)
+    assert "mine (kernel)" not in set(own.results_["strategy"])
 
 
 def test_rows_that_weights_leave_too_few_of_are_not_weighted():

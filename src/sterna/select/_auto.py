@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
@@ -21,22 +20,20 @@ from sterna.domains._arrays import to_host
 from sterna.domains._labels import infer_task
 from sterna.domains._stack import Array, DomainData, is_labelled, rows_of, vstack
 from sterna.measures._measure import kind_of_shift
-from sterna.measures._situation import ASSUMED
 from sterna.parameters._trust import blend
+from sterna.select._auto_entrants import find_entrants
 from sterna.select._auto_labelled import choose_by_labels
 from sterna.select._auto_race import Clock, Entrant, attempt, telling
 from sterna.select._auto_source import AsSource
 from sterna.select._auto_unlabelled import choose_without_labels, plain_model
 from sterna.select._auto_weights import weigh
 from sterna.select._auto_words import Choice, explanation, result_rows
-from sterna.select._candidates import assemble, base_estimator, named_estimator, select_strategies
+from sterna.select._candidates import base_estimator, named_estimator
 from sterna.select._search_stack import Stack, with_gaps
 from sterna.select._temperature import at_temperature
 
 #: From this many labelled target rows on strategies are judged by them.
 MIN_LABELLED = 8
-#: The plain model that is worth no place in a mixture.
-FLOOR = "Constant"
 
 
 class AutoTransfer(TransferEstimator):
@@ -48,7 +45,7 @@ class AutoTransfer(TransferEstimator):
     Parameters
     ----------
     estimator : estimator or str, default=None
-        The base estimator of all strategies: an unfitted one, a name ("linear", "forest", "boosting", "knn", "svm"), or None: linear or
+        The base estimator of all strategies: an unfitted one, a name ("linear", "forest", "boosting", "knn", "svm", "kernel"), or None: linear or
         forest, chosen on the source.
     budget : float, default=300.0
         Seconds for the choice. Strategies too slow for it are left out, and it is said which. None: without end.
@@ -82,21 +79,23 @@ class AutoTransfer(TransferEstimator):
     -----
     1. The strategies whose declared facts suit (labels, classes, sources, base estimator), those that assume the kind of shift found first.
     2. With 8 labelled target rows or more: a race over 5 folds of these rows, after each of which the worse half is left out
-       (once 20 rows are judged; plain models stay). The mixture has weights proportional to exp(-eta n loss), the aggregating algorithm
+       (once 40 rows are judged; plain models and the best ten stay). Where no base estimator is given the strategies that fit it a few
+       times only enter over a kernel model, too. The mixture has weights proportional to exp(-eta n loss), the aggregating algorithm
        of the Brier game, averaged over Bayesian bootstrap draws of the rows (pseudo-BMA+). It gives way to the best plain model where
        it errs more than that by over a standard error on rows held out from the weights too.
-    3. With fewer labels the columns decide first. Rows that were chosen in another way keep the relations between their columns; an
-       instrument, a unit or a scale that changed does not. Columns count as changed where they fit each other (the residual of each in a
-       regression on the others) twice as badly as they lie away by themselves, or lie four times as far, in mean squares and beside unseen
-       source rows. If so, weights of source rows are no candidates. Each is fitted without a fifth of the source; `guard` voids
-       those that collapse or fall more than 0.1 behind the source model on the source. Classes: the better half, five at most, are
-       averaged by the mean rank of the scores of probabilities that no collapse fools (information maximisation, batch nuclear norm,
-       minimum class confusion). Values have no such scores: all that pass are averaged, but where no column changed no map of the columns
-       (families align and transport) is a candidate, and weights of rows are where they leave 30 effective ones. Where the features of the domains
-       do not differ there is nothing to adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
+    3. With fewer labels the columns decide first. Rows that were chosen in another way could each still be a row of the source; where an
+       instrument, a unit or a scale changed, hardly any could. Columns count as changed where less than a quarter of the target rows lie
+       (by Mahalanobis distance) where nine tenths of unseen source rows do. Each strategy is fitted without a fifth of the source; `guard`
+       voids those that collapse or fall more than 0.1 behind the source model on the source. Changed: weights of source rows are no
+       candidates. Classes, not changed: void is who contradicts the source model on over a fifth of the target. Classes: the better half,
+       three to five, are averaged by the mean rank of the scores of probabilities that no collapse fools (information maximisation,
+       batch nuclear norm, minimum class confusion). Values have no such scores. Changed: all that pass are averaged, with more weight
+       where their predictions are spread as the source's values are. Not changed: no map of the columns (families align and transport) is
+       a candidate, and weights of rows are where they leave 30 effective ones. Where the features of the domains do not differ there is
+       nothing to adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
-    Cost: with labels at most 5 fits a strategy, about 3 in the mean, else one; and a last one of each that is averaged.
+    Cost: with labels at most 5 fits a strategy, else one; and a last one of each that is averaged.
 
     References
     ----------
@@ -182,12 +181,14 @@ class AutoTransfer(TransferEstimator):
         self.kind_ = kind_of_shift(domains, random_state=seed)
         base, reason = base_estimator(self.estimator, domains, seed)
         self.base_reason_ = f"{type(base).__name__} ({reason})"
-        entrants, skipped = self._entrants(domains, base, seed)
-        if len(stack.labelled) < MIN_LABELLED and self.kind_ == ["none"]:
+        judged = len(stack.labelled) >= MIN_LABELLED
+        second = judged and self.estimator is None
+        entrants, skipped = find_entrants(self.strategies, domains, base, self.kind_, seed, second=second)
+        if not judged and self.kind_ == ["none"]:
             choice, self.temperature_ = Choice.no_difference(plain_model(stack, entrants)), 1.0
             weigh(entrants, {choice.plain: 1.0})
         else:
-            choose = choose_by_labels if len(stack.labelled) >= MIN_LABELLED else choose_without_labels
+            choose = choose_by_labels if judged else choose_without_labels
             choice, self.temperature_ = choose(stack, entrants, classes, clock, self.n_jobs, seed)
         self.weights_, models = _fit_chosen(stack, entrants, choice.plain)
         self.estimator_ = blend(models, np.array(list(self.weights_.values())), classes)
@@ -213,16 +214,6 @@ class AutoTransfer(TransferEstimator):
             for code in np.unique(data.source_ids)
         }
         return stack, Domains(sources, {"target": (data.X_target, names[n_source:])}, task=stack.task)
-
-    def _entrants(self, domains: Domains, base: Any, seed: int) -> tuple[list[Entrant], dict[str, str]]:
-        """Those that suit by their facts, plain models first, then those that assume the kind of shift; and why the others do not."""
-        chosen, skipped = select_strategies(self.strategies, domains, base)
-        kinds = {ASSUMED.get(kind, kind) for kind in self.kind_}
-        plain = {name for name, strategy in chosen.items() if strategy.family == "baselines"}
-        order = sorted(chosen, key=lambda name: (name not in plain, not kinds & set(chosen[name].assumes)))
-        make = functools.partial(assemble, estimator=base, kind=domains.kind, seed=seed)
-        found = [Entrant(name, make(chosen[name]), name in plain) for name in order if name != FLOOR]
-        return found, skipped
 
     def _call(self, method: str, X: Any, sample_domain: Any, allow_source: bool) -> Array:
         found = super()._call(method, X, sample_domain, allow_source)

@@ -16,9 +16,9 @@ from rich.console import Console
 from sterna.domains._stack import Array
 
 #: From so many judged rows on the worse half may be left out.
-MIN_JUDGED = 20
+MIN_JUDGED = 40
 #: So few strategies are not halved any more.
-FEW = 6
+FEW = 10
 
 
 @dataclass

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array
-from sterna.measures._displacement import Displacement, displacement
+from sterna.measures._typical_share import typical_share
 from sterna.select._auto_race import Clock, Entrant, run_all
-from sterna.select._auto_weights import average_best, weigh
+from sterna.select._auto_weights import average_best, label_likeness, weigh
 from sterna.select._auto_words import Choice
 from sterna.select._effective import effective_sample_size
 from sterna.select._folds import folds
@@ -22,10 +22,10 @@ from sterna.select._temperature import fit_temperature
 
 #: One fold of so many is held out of the source.
 N_FOLDS = 5
-#: Columns count as changed where they fit each other so many times worse than they lie away by themselves ...
-BROKEN = 2.0
-#: ... or lie so many times as far away by themselves: mean squares, the source's as the unit.
-FAR = 4.0
+#: Columns count as changed where fewer target rows than these are typical of the source.
+CHANGED = 0.25
+#: Where no column changed a strategy that contradicts the source's model on more of the target rows is void.
+CONTRADICTED = 0.2
 #: The families that map the columns of one domain to those of the other, or of both to new ones.
 MAPS = ("align", "transport")
 #: Weighted source rows count where they are worth so many held-out ones.
@@ -63,7 +63,7 @@ def choose_without_labels(
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
     prepared = prepared_rows(stack.X, source, stack.target)
     weights = importance_weights(*prepared, random_state=seed)[held]
-    changed = _columns_changed(displacement(*prepared, check_random_state(seed)))
+    changed = typical_share(*prepared, check_random_state(seed)) < CHANGED
     _leave_out(entrants, plain, changed, None if classes is not None else effective_sample_size(weights))
 
     def look(model: object) -> Seen:
@@ -77,9 +77,12 @@ def choose_without_labels(
     if plain not in seen:
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
+    if classes is not None and not changed:
+        _void_contrary(entrants, seen, plain)
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
     if classes is None:
-        chosen = dict.fromkeys(kept, 1 / len(kept))
+        likeness = label_likeness({name: found.predicted for name, found in kept.items()}, y)
+        chosen = likeness if changed else dict.fromkeys(kept, 1 / len(kept))
     else:
         scores = _scores(kept)
         for entrant in entrants:
@@ -98,11 +101,6 @@ def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
     names = {entrant.name for entrant in entrants if entrant.plain}
     wanted = ("Pooled", "SourceOnly", "TargetOnly") if len(stack.labelled) else ("SourceOnly",)
     return next(name for name in wanted if name in names)
-
-
-def _columns_changed(moved: Displacement) -> bool:
-    """Whether columns changed, and not the choice of rows alone; no where nothing can be compared."""
-    return moved.together > BROKEN * moved.alone or moved.alone > FAR
 
 
 def _leave_out(entrants: list[Entrant], plain: str, changed: bool, effective: float | None) -> None:
@@ -134,6 +132,17 @@ def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: 
         found = seen[entrant.name]
         reason = guard(found.predicted, y_source, task, source_score=found.source_score, plain_source_score=usual)
         entrant.reason = "" if reason is None else f"void: {reason}"
+
+
+def _void_contrary(entrants: list[Entrant], seen: dict[str, Seen], plain: str) -> None:
+    """Where no column changed the source's model errs on the target not much more than on the source: who contradicts it often is wrong."""
+    for entrant in entrants:
+        if entrant.name in seen and not entrant.reason:
+            contradicted = float(np.mean(seen[entrant.name].predicted != seen[plain].predicted))
+            if contradicted > CONTRADICTED:
+                entrant.reason = (
+                    f"void: contradicts {plain} on {contradicted:.0%} of the target rows, although no column changed"
+                )
 
 
 def _scores(kept: dict[str, Seen]) -> dict[str, dict[str, float]]:

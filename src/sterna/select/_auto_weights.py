@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import wasserstein_distance
 
 from sterna.domains._stack import Array
 from sterna.select._auto_race import Entrant
 from sterna.select._combine import combine_scores
 
-#: Of the better half of the strategies without labels so many are averaged at most.
-N_AVERAGED = 5
+#: Of the better half of the strategies without labels so few and so many are averaged.
+MIN_AVERAGED, MAX_AVERAGED = 3, 5
+#: A likeness of labels below this part of their deviation is chance.
+CHANCE = 0.1
 #: Weights below this are not worth a model.
 LEAST_WEIGHT = 0.02
 #: Of the Bayesian bootstrap.
@@ -91,9 +94,31 @@ def predicted_to_help(gain: Array) -> bool:
 
 
 def average_best(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Equal weights of the strategies that rank best by their label-free scores: the better half, five at most."""
-    best = combine_scores(scores).order[: min(N_AVERAGED, -(-len(scores) // 2))]
+    """Equal weights of the strategies that rank best by their label-free scores: the better half, three to five."""
+    n_best = max(MIN_AVERAGED, min(MAX_AVERAGED, -(-len(scores) // 2)))
+    best = combine_scores(scores).order[:n_best]
     return dict.fromkeys(best, 1 / len(best))
+
+
+def label_likeness(predicted: Mapping[str, Array], y_source: Array) -> dict[str, float]:
+    """Weights of strategies by how much like the source's values their predictions for the target are spread.
+
+    The weight is one over the Wasserstein distance of the two distributions, in deviations of the source's values, and 0.1 more. Where an
+    instrument or a unit changed, values have no reason to; predictions that lie elsewhere are those of a strategy that does not undo it.
+
+    Parameters
+    ----------
+    predicted : mapping of str to ndarray of shape (n_target,)
+    y_source : ndarray of shape (n_source,)
+
+    Returns
+    -------
+    dict of str to float
+        Of sum 1.
+    """
+    unit = np.std(y_source) or 1.0
+    weights = {name: 1 / (wasserstein_distance(values, y_source) / unit + CHANCE) for name, values in predicted.items()}
+    return {name: float(weight / sum(weights.values())) for name, weight in weights.items()}
 
 
 def weigh(entrants: Sequence[Entrant], weights: Mapping[str, float]) -> None:

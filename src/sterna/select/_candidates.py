@@ -15,9 +15,11 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline as make_steps
 from sklearn.svm import SVC, SVR
 from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
@@ -43,6 +45,8 @@ UNUSUAL = "not among those tried first; name it, or ask for all"
 ALL = "all"
 #: No strategy, but named like one.
 AUTO = "AutoTransfer"
+#: Features of the base estimator "kernel".
+N_KERNEL = 200
 #: Fewer source rows than this cannot tell a linear model from a forest.
 MIN_ROWS = 10
 
@@ -52,6 +56,10 @@ _ESTIMATORS: dict[str, tuple[Any, Any]] = {
     "boosting": (HistGradientBoostingClassifier(), HistGradientBoostingRegressor()),
     "knn": (KNeighborsClassifier(), KNeighborsRegressor()),
     "svm": (SVC(), SVR()),
+    "kernel": (
+        make_steps(Nystroem(n_components=N_KERNEL), LogisticRegression(C=10.0, max_iter=2000)),
+        make_steps(Nystroem(n_components=N_KERNEL), RidgeCV(alphas=np.logspace(-6, 4, 21))),
+    ),
 }
 
 
@@ -61,7 +69,7 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
     Parameters
     ----------
     estimator : estimator, str or None
-        A name ("linear", "forest", "boosting", "knn", "svm"), an unfitted estimator, or None: linear or forest, whichever has
+        A name ("linear", "forest", "boosting", "knn", "svm", "kernel"), an unfitted estimator, or None: linear or forest, whichever has
         the better cross-validated score on the source (no target label is read).
     domains : Domains
     random_state : int
@@ -77,7 +85,7 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
         model = named_estimator(estimator, domains.task)
         if domains.kind == "sparse" and not get_tags(model).input_tags.sparse:
             raise ValueError(
-                f"estimator {estimator!r} does not take sparse rows, which these are; choose linear, forest, knn or svm"
+                f"estimator {estimator!r} does not take sparse rows, which these are; choose linear, forest, knn, svm or kernel"
             )
         return model, f"{estimator}, as asked for"
     if estimator is not None:
@@ -93,7 +101,7 @@ def base_estimator(estimator: Any, domains: Domains, random_state: int) -> tuple
 
 
 def named_estimator(name: str, task: str) -> Any:
-    """An unfitted base estimator by its name: "linear", "forest", "boosting", "knn" or "svm"."""
+    """An unfitted base estimator by its name: "linear", "forest", "boosting", "knn", "svm" or "kernel" (linear on Nystroem features)."""
     if name not in _ESTIMATORS:
         raise ValueError(f"estimator {name!r} is unknown; allowed are {', '.join(_ESTIMATORS)}")
     return clone(_ESTIMATORS[name][0 if task == "classification" else 1])

@@ -80,7 +80,7 @@ def compare(
         None: those that are tried first and apply here, by their declared facts; "all": all that apply. Those that train a network must be
         named. The plain baselines always take part.
     estimator : estimator or str, default=None
-        The base estimator of all: an unfitted one, a name ("linear", "forest", "boosting", "knn", "svm"), or None (linear or
+        The base estimator of all: an unfitted one, a name ("linear", "forest", "boosting", "knn", "svm", "kernel"), or None (linear or
         forest, chosen on the source).
     metric : str, default=None
         None: "accuracy" or "rmse".
