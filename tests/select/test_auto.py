@@ -13,9 +13,18 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import sterna
 from sterna import AutoTransfer
 from sterna.baselines import SourceOnly
+from sterna.domains._stack import evenly_spread
 from sterna.select import _auto_race as racing
 from sterna.select._auto_race import Clock, Entrant, race
-from sterna.select._auto_weights import average_best, held_out_gain, label_likeness, mixture_weights, predicted_to_help
+from sterna.select._auto_weights import (
+    average_best,
+    held_out_gain,
+    label_likeness,
+    likelihood_weights,
+    mixture_weights,
+    predicted_to_help,
+    selection_weights,
+)
 from sterna.select._temperature import at_temperature, fit_temperature
 
 FEW = ["CORAL", "DomainStandardization"]
@@ -43,31 +52,55 @@ def fitted(strategies=FEW, estimator="linear", **options):
 # the parts
 
 
-def test_weights_are_mean_likelihoods_over_draws_of_the_rows():
-    rng = np.random.default_rng(1)
-    errors = rng.random((3, 20)) * [[0.6], [0.7], [1.8]]
+def test_likelihoods_are_means_over_draws_of_the_rows():
+    errors = np.random.default_rng(1).random((3, 20)) * [[0.6], [0.7], [1.8]]
     draws = np.random.default_rng(0).dirichlet(np.ones(20), 400)
     likelihoods = np.exp([[-20 * np.sum(draw * row) for row in errors] for draw in draws])
     naive = np.mean(likelihoods / likelihoods.sum(axis=1, keepdims=True), axis=0)
-    naive[naive < 0.02] = 0
-    assert mixture_weights(errors, values=False) == pytest.approx(naive / naive.sum())
+    assert likelihood_weights(errors, values=False) == pytest.approx(naive)
 
 
-def test_weights_need_rows_to_decide_and_rows_that_agree():
+def test_likelihoods_need_rows_to_decide_and_rows_that_agree():
     even = np.repeat([[0.30], [0.35], [0.90]], 20, axis=1)  # all rows say the same: the likelihood itself
     naive = np.exp(-20 * np.array([0.30, 0.35, 0.90]))
-    naive[naive < 0.02 * naive.sum()] = 0
-    assert mixture_weights(even, values=False) == pytest.approx(naive / naive.sum())
-    assert mixture_weights(np.repeat(even, 100, axis=1), values=False) == pytest.approx([1, 0, 0])
+    assert likelihood_weights(even, values=False) == pytest.approx(naive / naive.sum())
+    assert likelihood_weights(np.repeat(even, 100, axis=1), values=False) == pytest.approx([1, 0, 0])
     # values: Gaussian errors of variance 4, so that the scale of the label does not matter
     gaussian = np.exp(-10 * np.array([4.0, 4.4]) / (2 * 4))
     errors = np.repeat([[4.0], [4.4]], 10, axis=1)
-    assert mixture_weights(errors, values=True) == pytest.approx(gaussian / gaussian.sum())
-    assert mixture_weights(1e6 * errors, values=True) == pytest.approx(gaussian / gaussian.sum())
-    assert mixture_weights(np.array([[0.0] * 10, [0.0] * 10, [1.0] * 10]), values=True) == pytest.approx([0.5, 0.5, 0])
+    assert likelihood_weights(errors, values=True) == pytest.approx(gaussian / gaussian.sum())
+    assert likelihood_weights(1e6 * errors, values=True) == pytest.approx(gaussian / gaussian.sum())
+    assert likelihood_weights(np.array([[0.0] * 10, [0.0] * 10, [1.0] * 10]), values=True) == pytest.approx([0.5, 0.5, 0])
     uneven = errors.copy()
     uneven[1] = [5.0, 39.0, *[0.0] * 8]  # the same mean, which one row makes
-    assert mixture_weights(uneven, values=True)[1] > gaussian[1] / gaussian.sum() + 0.1
+    assert likelihood_weights(uneven, values=True)[1] > gaussian[1] / gaussian.sum() + 0.1
+
+
+def test_selection_picks_what_makes_the_mean_of_all_picked_best():
+    residuals = np.random.default_rng(2).normal(size=(4, 15, 2)) * np.array([1.0, 1.1, 0.9, 3.0])[:, None, None]
+    picked = np.zeros(4)
+    for draw in np.random.default_rng(0).dirichlet(np.ones(15), 100):
+        inside = []
+        for _ in range(10):
+            losses = [np.sum(draw * np.sum(np.mean(residuals[[*inside, k]], axis=0) ** 2, axis=1)) for k in range(4)]
+            inside.append(int(np.argmin(losses)))
+        picked += np.bincount(inside, minlength=4)
+    assert selection_weights(residuals) == pytest.approx(picked / 1000)
+
+
+def test_a_mixture_takes_strategies_whose_errors_cancel():
+    noise = np.random.default_rng(0).normal(size=(1, 200, 1))
+    residuals = np.concatenate([noise, -noise, 0.9 * noise])  # the third alone is the best
+    weights = mixture_weights(residuals, values=True)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[1] > 0.2
+    assert np.sum(np.tensordot(weights, residuals, 1) ** 2) < 0.5 * np.sum(residuals[2] ** 2)
+    alike = np.repeat(noise, 2, axis=0)
+    assert mixture_weights(np.concatenate([alike, 30 * noise]), values=True)[2] == 0
+    many = np.repeat(residuals, 60, axis=1)
+    assert mixture_weights(many, values=True) == pytest.approx(
+        mixture_weights(many[:, evenly_spread(12_000, 5000)], values=True)
+    )
 
 
 def test_the_gain_is_held_out_of_weights_and_of_the_choice_of_the_plain_model():
@@ -77,8 +110,8 @@ def test_the_gain_is_held_out_of_weights_and_of_the_choice_of_the_plain_model():
     found = held_out_gain(predictions, [0, 2], expected, folds, values=False)
     for rows in folds:
         others = [i for i in range(12) if i not in rows]
-        errors = np.array([[sum((predictions[k, i] - expected[i]) ** 2) for i in others] for k in range(3)])
-        weights, losses = mixture_weights(errors, values=False), errors.mean(axis=1)
+        residuals = np.array([[predictions[k, i] - expected[i] for i in others] for k in range(3)])
+        weights, losses = mixture_weights(residuals, values=False), np.sum(residuals**2, axis=2).mean(axis=1)
         best = min((0, 2), key=lambda k: losses[k])
         for i in rows:
             mixed = sum(weights[k] * predictions[k, i] for k in range(3))

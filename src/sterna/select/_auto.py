@@ -80,8 +80,9 @@ class AutoTransfer(TransferEstimator):
     1. The strategies whose declared facts suit (labels, classes, sources, base estimator), those that assume the kind of shift found first.
     2. With 8 labelled target rows or more: a race over 5 folds of these rows, after each of which the worse half is left out
        (once 40 rows are judged; plain models and the best ten stay). Where no base estimator is given the strategies that fit it a few
-       times only enter over a kernel model, too. The mixture has weights proportional to exp(-eta n loss), the aggregating algorithm
-       of the Brier game, averaged over Bayesian bootstrap draws of the rows (pseudo-BMA+). It gives way to the best plain model where
+       times only enter over a kernel model, too. Half of a weight is proportional to exp(-eta n loss), the aggregating algorithm
+       of the Brier game, half is how often ensemble selection picks the strategy, both averaged over Bayesian bootstrap draws of the rows.
+       The mixture gives way to the best plain model where
        it errs more than that by over a standard error on rows held out from the weights too.
     3. With fewer labels the columns decide first. Rows that were chosen in another way could each still be a row of the source; where an
        instrument, a unit or a scale changed, hardly any could. Columns count as changed where less than a quarter of the target rows lie
@@ -101,6 +102,7 @@ class AutoTransfer(TransferEstimator):
     ----------
     Y. Yao, A. Vehtari, D. Simpson, A. Gelman (2018), Using stacking to average Bayesian predictive distributions, Bayesian Analysis 13.
     V. Vovk, F. Zhdanov (2009), Prediction with expert advice for the Brier game, JMLR 10.
+    R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes (2004), Ensemble selection from libraries of models, ICML.
     K. Jamieson, A. Talwalkar (2016), Non-stochastic best arm identification and hyperparameter optimization, AISTATS.
 
     Examples

@@ -57,7 +57,7 @@ def choose_by_labels(
     order = np.argsort(np.concatenate([test for _, test in parts]))
     predictions = np.array([np.concatenate(entrant.parts)[order] for entrant in alive])
     gain = held_out_gain(predictions, plain, expected, [test for _, test in parts], values=values)
-    weights = mixture_weights(np.sum((predictions - expected) ** 2, axis=2), values=values)
+    weights = mixture_weights(predictions - expected, values=values)
     helps = predicted_to_help(gain)
     if not helps:
         weights = (np.arange(len(alive)) == plain[0]).astype(float)  # they are sorted by loss
