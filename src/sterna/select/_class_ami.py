@@ -74,10 +74,11 @@ def class_ami(proba_target: Any, features_target: Any, *, max_rows: int = 5000, 
     predicted = proba[rows].argmax(axis=1)
     if np.all(predicted == predicted[0]):
         return 0.0
-    return float(adjusted_mutual_info_score(predicted, _clusters(X[rows], min(proba.shape[1], len(rows)), rng)))
+    return float(adjusted_mutual_info_score(predicted, clusters(X[rows], min(proba.shape[1], len(rows)), rng)))
 
 
-def _clusters(X: Any, n_clusters: int, rng: Any) -> Array:
+def clusters(X: Any, n_clusters: int, rng: Any) -> Array:
+    """The number of the k-means cluster of each row, shape (n_samples,)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters: some stay empty
         return KMeans(n_clusters, n_init=3, random_state=rng).fit_predict(X)
