@@ -86,15 +86,18 @@ class AutoTransfer(TransferEstimator):
        it errs more than that by over a standard error on rows held out from the weights too.
     3. With fewer labels the columns decide first. Rows that were chosen in another way could each still be a row of the source; where an
        instrument, a unit or a scale changed, hardly any could. Columns count as changed where less than a quarter of the target rows lie
-       (by Mahalanobis distance) where nine tenths of unseen source rows do. Each strategy is fitted without a fifth of the source; `guard`
-       voids those that collapse or fall more than 0.1 behind the source model on the source. Changed: weights of source rows are no
-       candidates. Classes, not changed: void is who contradicts the source model on over a fifth of the target, unless its classes agree
-       better with k-means groups of the target by 0.2 of adjusted mutual information. Classes: the better half,
-       three to five, are averaged by the mean rank of the scores of probabilities that no collapse fools (information maximisation,
-       batch nuclear norm, minimum class confusion). Values have no such scores. Changed: all that pass are averaged, with more weight
-       where their predictions are spread as the source's values are. Not changed: no map of the columns (families align and transport) is
-       a candidate, and weights of rows are where they leave 30 effective ones. Where the features of the domains do not differ there is
-       nothing to adapt to, and `SourceOnly` (`Pooled`, with some labels) is handed over.
+       (by Mahalanobis distance) where nine tenths of unseen source rows do, or where each column by itself lies less than 1.25 times
+       as far but columns fit each other (residuals of regressions on the others) twice as badly, in mean squares.
+       Each strategy is fitted without a fifth of the source; `guard` voids those that collapse or fall more than 0.1 behind the source
+       model on the source. Changed: weights of source rows are no candidates.
+       Classes: the better half, three to five, are averaged by the mean rank of the scores of probabilities that no collapse fools
+       (information maximisation, batch nuclear norm, minimum class confusion). Not changed: void is who contradicts the source model on
+       over a fifth of the target, unless its classes agree better with k-means groups of the target by 0.2 of adjusted mutual information.
+       Values have no such scores. Changed: all that pass are averaged, with more weight where their predictions are spread as the
+       source's values are. Not changed: no map of the columns (families align and transport) is a candidate, and weights of rows are
+       where they leave 30 effective ones.
+       Where the features of the domains do not differ there is nothing to adapt to, and `SourceOnly` (`Pooled`, with some labels) is
+       handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
     Cost: with labels at most 5 fits a strategy, else one; and a last one of each that is averaged.

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array, rows_of
 from sterna.measures._checks import sample_rows
-from sterna.measures._typical_share import typical_share
+from sterna.measures._column_change import ColumnChange, column_change
 from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, label_likeness, weigh
 from sterna.select._auto_words import Choice
@@ -27,8 +27,10 @@ from sterna.select._temperature import fit_temperature
 
 #: One fold of so many is held out of the source.
 N_FOLDS = 5
-#: Columns count as changed where fewer target rows than these are typical of the source.
-CHANGED = 0.25
+#: Columns count as changed where fewer target rows than these are typical of the source ...
+FEW_TYPICAL = 0.25
+#: ... or where they fit each other so much worse, while each by itself lies hardly farther than unseen source rows do.
+BROKEN, IN_PLACE = 2.0, 1.25
 #: Where no column changed a strategy that contradicts the source's model on more of the target rows is void ...
 CONTRADICTED = 0.2
 #: ... unless the classes it names agree so much better with the groups of the target (adjusted mutual information).
@@ -72,7 +74,7 @@ def choose_without_labels(
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
     prepared = prepared_rows(stack.X, source, stack.target)
     weights = importance_weights(*prepared, random_state=seed)[held]
-    changed = typical_share(*prepared, check_random_state(seed)) < CHANGED
+    changed = _columns_changed(column_change(*prepared, check_random_state(seed)))
     _leave_out(entrants, plain, changed, None if classes is not None else effective_sample_size(weights))
 
     def look(model: object) -> Seen:
@@ -110,6 +112,11 @@ def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
     names = {entrant.name for entrant in entrants if entrant.plain}
     wanted = ("Pooled", "SourceOnly", "TargetOnly") if len(stack.labelled) else ("SourceOnly",)
     return next(name for name in wanted if name in names)
+
+
+def _columns_changed(found: ColumnChange) -> bool:
+    """Whether columns changed, and not the choice of rows alone; no where nothing can be compared."""
+    return found.typical < FEW_TYPICAL or (found.alone < IN_PLACE and found.together > BROKEN)
 
 
 def _leave_out(entrants: list[Entrant], plain: str, changed: bool, effective: float | None) -> None:

@@ -61,7 +61,7 @@ class Choice:
         n_chosen, transfers = sum(entrant.weight > 0 for entrant in entrants), _transfers(entrants)
         what = f"the mean of {n_chosen} strategies is handed over" if transfers else f"{plain} is handed over"
         why = (
-            "hardly any target row could be a row of the source, so that columns seem to be measured in another way"
+            "hardly any target row could be a row of the source, or columns fit each other no more, so that they seem to be measured otherwise"
             if changed
             else "many target rows could be rows of the source, so that other rows were chosen, if anything"
         )
