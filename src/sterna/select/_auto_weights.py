@@ -139,11 +139,11 @@ def held_out_gain(predictions: Array, plain: Sequence[int], expected: Array, fol
 
 
 def predicted_to_help(gain: Array) -> bool:
-    """Whether the mixture, which weighs plain models too, is not worse than the best of them by more than a standard error.
+    """Whether the mixture, which weighs plain models too, is not worse than the best of them by more than two standard errors.
 
     The gain is held out of the weights, which so rest on fewer rows than those that are handed over: it is a little too small.
     """
-    return bool(gain.mean() > -np.std(gain, ddof=1) / np.sqrt(len(gain)))
+    return bool(gain.mean() > -2 * np.std(gain, ddof=1) / np.sqrt(len(gain)))
 
 
 def average_best(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
