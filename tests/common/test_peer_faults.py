@@ -305,7 +305,7 @@ def test_a_label_free_choice_does_not_fall_for_a_collapsed_model():
     comparison = sterna.compare(domains, strategies=["CORAL", Certain], **options)
     assert comparison.best in ("CORAL", "SourceOnly")
     assert comparison.summary["strategies"][2]["name"] == "Certain"
-    assert comparison.summary["strategies"][2]["warnings"][0].startswith("collapsed: predicts 'yes' for 100 % of the target")
+    assert comparison.summary["strategies"][2]["warnings"][0].startswith("void: predicts 'yes' for 100 % of the target")
 
 
 def test_label_free_scores_need_no_matrix_of_all_pairs_of_rows():

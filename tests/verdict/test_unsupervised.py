@@ -93,15 +93,23 @@ def test_a_collapsed_strategy_never_wins(pair, quick, entry, metric):
     comparison = quick(pair(n_labelled=0), strategies=["CORAL", Collapsed], metric=metric)
     assert comparison.best != "Collapsed"
     row = entry(comparison, "Collapsed")
-    assert row["warnings"][0].startswith("collapsed: predicts 1 of 2 classes only") or "% of the target" in row["warnings"][0]
+    assert row["warnings"][0].startswith("void: predicts 1 of 2 classes only") or "% of the target" in row["warnings"][0]
     assert comparison.summary["strategies"].index(row) == 2
+
+
+def test_who_contradicts_the_source_comes_last_where_no_column_changed(pair, quick, entry):
+    comparison = quick(pair(n_labelled=0, shift=0.3), strategies=[Flipped])
+    assert entry(comparison, "Flipped")["warnings"][0].startswith("void: contradicts SourceOnly on 100 %")
+    assert comparison.best == "SourceOnly"
+    moved = quick(pair(n_labelled=0, shift=30.0), strategies=[Flipped])
+    assert not any("contradicts" in warning for warning in entry(moved, "Flipped")["warnings"])
 
 
 @pytest.mark.parametrize("strategy", [Collapsed, FarOff])
 def test_a_collapsed_regression_never_wins(pair, quick, entry, strategy):
     comparison = quick(pair("regression", n_labelled=0), strategies=["CORAL", strategy])
     assert comparison.best != strategy.__name__
-    assert entry(comparison, strategy.__name__)["warnings"][0].startswith("collapsed: ")
+    assert entry(comparison, strategy.__name__)["warnings"][0].startswith("void: ")
 
 
 def test_where_all_have_collapsed_the_source_model_is_handed_over(pair, quick):
@@ -109,7 +117,7 @@ def test_where_all_have_collapsed_the_source_model_is_handed_over(pair, quick):
     domains = pair(n_labelled=0, shift=50.0)
     comparison = quick(domains, strategies=[Collapsed])
     assert comparison.best == "SourceOnly"
-    assert "collapsed" in comparison.summary["best"]["reason"]
+    assert "are void (2)" in comparison.summary["best"]["reason"]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "roc_auc", "log_loss"])

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from sklearn.metrics import adjusted_mutual_info_score
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
 
-from sterna.domains._stack import Array, rows_of
-from sterna.measures._checks import sample_rows
-from sterna.measures._column_change import ColumnChange, column_change
+from sterna.domains._stack import Array
 from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, label_likeness, weigh
 from sterna.select._auto_words import Choice
-from sterna.select._class_ami import clusters
+from sterna.select._contradiction import columns_changed, contradictions
 from sterna.select._effective import effective_sample_size
 from sterna.select._folds import folds
 from sterna.select._guard import guard
@@ -27,16 +21,6 @@ from sterna.select._temperature import fit_temperature
 
 #: One fold of so many is held out of the source.
 N_FOLDS = 5
-#: Columns count as changed where fewer target rows than these are typical of the source ...
-FEW_TYPICAL = 0.25
-#: ... or where they fit each other so much worse, while each by itself lies hardly farther than unseen source rows do.
-BROKEN, IN_PLACE = 2.0, 1.25
-#: Where no column changed a strategy that contradicts the source's model on more of the target rows is void ...
-CONTRADICTED = 0.2
-#: ... unless the classes it names agree so much better with the groups of the target (adjusted mutual information).
-GROUPED = 0.2
-#: Target rows that are grouped at most.
-MAX_GROUPED = 5000
 #: The families that map the columns of one domain to those of the other, or of both to new ones.
 MAPS = ("align", "transport")
 #: Weighted source rows count where they are worth so many held-out ones.
@@ -74,7 +58,7 @@ def choose_without_labels(
     test, rows = source[held], np.setdiff1d(np.arange(len(stack.y)), source[held])
     prepared = prepared_rows(stack.X, source, stack.target)
     weights = importance_weights(*prepared, random_state=seed)[held]
-    changed = _columns_changed(column_change(*prepared, check_random_state(seed)))
+    changed = columns_changed(*prepared, seed)
     _leave_out(entrants, plain, changed, None if classes is not None else effective_sample_size(weights))
 
     def look(model: object) -> Seen:
@@ -89,7 +73,10 @@ def choose_without_labels(
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
     if classes is not None and not changed:
-        _void_contrary(entrants, seen, plain, prepared[1], len(classes), seed)
+        passed = {entrant.name: seen[entrant.name].predicted for entrant in entrants if not entrant.reason}
+        doubted = contradictions(passed, plain, prepared[1], len(classes), seed)
+        for entrant in entrants:
+            entrant.reason = entrant.reason or (f"void: {doubted[entrant.name]}" if entrant.name in doubted else "")
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
     if classes is None:
         likeness = label_likeness({name: found.predicted for name, found in kept.items()}, y)
@@ -112,11 +99,6 @@ def plain_model(stack: Stack, entrants: list[Entrant]) -> str:
     names = {entrant.name for entrant in entrants if entrant.plain}
     wanted = ("Pooled", "SourceOnly", "TargetOnly") if len(stack.labelled) else ("SourceOnly",)
     return next(name for name in wanted if name in names)
-
-
-def _columns_changed(found: ColumnChange) -> bool:
-    """Whether columns changed, and not the choice of rows alone; no where nothing can be compared."""
-    return found.typical < FEW_TYPICAL or (found.alone < IN_PLACE and found.together > BROKEN)
 
 
 def _leave_out(entrants: list[Entrant], plain: str, changed: bool, effective: float | None) -> None:
@@ -148,37 +130,6 @@ def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: 
         found = seen[entrant.name]
         reason = guard(found.predicted, y_source, task, source_score=found.source_score, plain_source_score=usual)
         entrant.reason = "" if reason is None else f"void: {reason}"
-
-
-def _void_contrary(
-    entrants: list[Entrant], seen: dict[str, Seen], plain: str, X_target: Any, n_classes: int, seed: int
-) -> None:
-    """Where no column changed the source's model errs on the target little more than on the source: who contradicts it often is wrong.
-
-    It may still be right where its classes are groups of the target, and the model's are not: twice as many clusters as classes are looked at.
-    """
-    rng = check_random_state(seed)
-    rows = sample_rows(X_target.shape[0], MAX_GROUPED, rng)
-    groups = clusters(_scaled(rows_of(X_target, rows)), min(2 * n_classes, len(rows)), rng)
-
-    def grouped(name: str) -> float:
-        return float(adjusted_mutual_info_score(seen[name].predicted[rows], groups))
-
-    usual = grouped(plain)
-    for entrant in entrants:
-        if entrant.name in seen and not entrant.reason:
-            contradicted = float(np.mean(seen[entrant.name].predicted != seen[plain].predicted))
-            if contradicted > CONTRADICTED and grouped(entrant.name) <= usual + GROUPED:
-                entrant.reason = (
-                    f"void: contradicts {plain} on {contradicted:.0%} of the target rows, although no column changed"
-                )
-
-
-def _scaled(X: Any) -> Any:
-    """Columns over their deviation; those that do not vary are left out."""
-    spread = StandardScaler(with_mean=False).fit(X)
-    varies = np.flatnonzero(spread.var_ > 0)
-    return spread.transform(X)[:, varies] if len(varies) else X
 
 
 def _scores(kept: dict[str, Seen]) -> dict[str, dict[str, float]]:

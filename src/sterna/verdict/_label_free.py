@@ -107,14 +107,14 @@ def _thinned(prediction: Array, classes: Array | None) -> list[Any]:
     return [int(code) for code in np.searchsorted(classes, shown)] if classes is not None else [float(value) for value in shown]
 
 
-def rank_label_free(scores: dict[str, dict[str, float]], collapsed: dict[str, str], greater_is_better: bool) -> list[str]:
-    """Names from best to worst by their mean rank over the scores; collapsed ones come last.
+def rank_label_free(scores: dict[str, dict[str, float]], void: dict[str, str], greater_is_better: bool) -> list[str]:
+    """Names from best to worst by their mean rank over the scores; those whose scores are void come last.
 
     Parameters
     ----------
     scores : dict of strategy to dict of score name to value
         "importance_weighted" is in the direction of the metric, all others are better when larger.
-    collapsed : dict of strategy to reason
+    void : dict of strategy to reason
     greater_is_better : bool
         Of the metric.
 
@@ -124,7 +124,7 @@ def rank_label_free(scores: dict[str, dict[str, float]], collapsed: dict[str, st
     """
     sign = {"importance_weighted": 1.0 if greater_is_better else -1.0}
     upward = {name: {kind: sign.get(kind, 1.0) * value for kind, value in values.items()} for name, values in scores.items()}
-    return combine_scores(upward, collapsed).order
+    return combine_scores(upward, void).order
 
 
 def labels_to_settle(

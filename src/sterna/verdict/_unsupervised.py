@@ -9,11 +9,20 @@ import numpy as np
 from sklearn.base import clone
 
 from sterna.discovery import all_strategies, deep_strategies
-from sterna.domains._stack import Array
-from sterna.select._importance_weighted import stack_weights
+from sterna.domains._stack import Array, evenly_spread, rows_of
+from sterna.select._contradiction import columns_changed, contradictions
+from sterna.select._importance_weighted import importance_weights, prepared_rows
 from sterna.verdict._cells import CONTROL, FLOOR, Plan, fit_all
 from sterna.verdict._comparison import Comparison
-from sterna.verdict._label_free import N_FOLDS, SourceCell, labels_to_settle, rank_label_free, run_source_cell, source_metric
+from sterna.verdict._label_free import (
+    MAX_KEPT,
+    N_FOLDS,
+    SourceCell,
+    labels_to_settle,
+    rank_label_free,
+    run_source_cell,
+    source_metric,
+)
 from sterna.verdict._run import Execution, run_rounds
 from sterna.verdict._store import CellStore
 from sterna.verdict._summary import merge_health, merge_warnings, preprocessing_sentence
@@ -51,26 +60,29 @@ def compare_unsupervised(
     few = int(plan.domains.target.labelled.sum())
     names = [name for name in plan.strategies if name not in (CONTROL, FLOOR)]
     rounds = [[SourceCell(name, j) for name in names] for j in range(N_FOLDS)]
-    work = functools.partial(run_source_cell, plan, weights=_source_weights(plan))
+    prepared = _prepared(plan)
+    weights = importance_weights(*prepared, random_state=plan.random_state)
+    work = functools.partial(run_source_cell, plan, weights=weights)
     run = run_rounds(rounds, work, store, execution, essential=frozenset({PLAIN}))
     cells = {name: [store[key] for j in range(N_FOLDS) if (key := SourceCell(name, j).key) in store] for name in names}
     reasons = run.dropped | {n: _failure(found) for n, found in cells.items() if n not in run.dropped and _failure(found)}
     ranked = {name: found for name, found in cells.items() if name not in reasons}
     scores = {name: _mean_scores(found) for name, found in ranked.items()}
-    collapsed = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _collapsed(found)}
-    order = rank_label_free(scores, collapsed, source_metric(plan).greater_is_better)
+    void = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _has_collapsed(found)}
+    void |= _contradictions(plan, {n: found for n, found in ranked.items() if n not in void}, *prepared)
+    order = rank_label_free(scores, void, source_metric(plan).greater_is_better)
     plain = PLAIN if PLAIN in plan.strategies else CONTROL  # where the classes differ, the source model does not apply
-    best = order[0] if order and order[0] not in collapsed else plain
+    best = order[0] if order and order[0] not in void else plain
     power = _power(plan, ranked, best, execution.confidence)
     verdicts = _verdicts(plan, best, scores, power, few)
     families = {name: cls.family for name, cls in all_strategies(deep=False).items()} | deep_strategies()
     families |= {name: strategy.family for name, strategy in plan.strategies.items()}
-    entries = [_entry(name, families[name], cells[name], scores[name], collapsed.get(name)) for name in order]
+    entries = [_entry(name, families[name], cells[name], scores[name], void.get(name)) for name in order]
     entries += [_entry(n, families.get(n, ""), [], None, reason) for n, reason in (reasons | execution.skipped).items()]
     summary = common | {
         "verdict": verdicts[0].to_dict(),
         "adaptation": verdicts[1].to_dict(),
-        "best": {"name": best, "mean": None, "low": None, "high": None, "reason": _reason(best, order, collapsed)},
+        "best": {"name": best, "mean": None, "low": None, "high": None, "reason": _reason(best, order, void)},
         "baselines": {},
         "strategies": entries,
         "confidence": execution.confidence,
@@ -96,12 +108,21 @@ def compare_unsupervised(
     return Comparison(*verdicts, best, fit_all(plan, best), summary)
 
 
-def _source_weights(plan: Plan) -> Array:
-    """Density ratios of all source rows, once for all strategies and folds."""
+def _prepared(plan: Plan) -> tuple[Any, Any]:
+    """All source rows and all target rows as strategies see them."""
     X, _, sample_domain = plan.domains.stack(labelled_rows=[])
     X = X if plan.encoder is None else clone(plan.encoder).fit(X).transform(X)
-    source, target = np.flatnonzero(sample_domain > 0), np.flatnonzero(sample_domain < 0)
-    return stack_weights(X, source, target, random_state=plan.random_state)
+    return prepared_rows(X, np.flatnonzero(sample_domain > 0), np.flatnonzero(sample_domain < 0))
+
+
+def _contradictions(plan: Plan, ranked: dict[str, list[dict[str, Any]]], X_source: Any, X_target: Any) -> dict[str, str]:
+    """Which classifiers contradict the source's model too often to be believed."""
+    classes = plan.domains.classes
+    if classes is None or PLAIN not in ranked or columns_changed(X_source, X_target, plan.random_state):
+        return {}
+    shown = rows_of(X_target, evenly_spread(X_target.shape[0], MAX_KEPT))
+    predicted = {name: _predictions(found) for name, found in ranked.items()}
+    return contradictions(predicted, PLAIN, shown, len(classes), plan.random_state)
 
 
 def _failure(cells: list[dict[str, Any]]) -> str:
@@ -111,7 +132,7 @@ def _failure(cells: list[dict[str, Any]]) -> str:
     return "" if cells else "was not run"
 
 
-def _collapsed(cells: list[dict[str, Any]]) -> bool:
+def _has_collapsed(cells: list[dict[str, Any]]) -> bool:
     return 2 * sum(cell["collapsed"] is not None for cell in cells) > len(cells)
 
 
@@ -166,12 +187,12 @@ def _verdicts(
     return Verdict("unproven", source, CONTROL), Verdict("unproven", adapting, PLAIN, best)
 
 
-def _reason(best: str, order: list[str], collapsed: dict[str, str]) -> str:
-    if order and best == order[0] and best not in collapsed:
-        return f"{best}: it has the best mean rank over the label-free scores among the strategies that did not collapse; unproven."
+def _reason(best: str, order: list[str], void: dict[str, str]) -> str:
+    if order and best == order[0] and best not in void:
+        return f"{best}: it has the best mean rank over the label-free scores among the strategies whose scores are not void; unproven."
     if best == CONTROL:
         return f"{best}: no strategy that uses the source applies here; unproven."
-    return f"{best}: every ranked strategy collapsed ({len(collapsed)}), so the plain source model is handed over; unproven."
+    return f"{best}: the scores of every ranked strategy are void ({len(void)}), so the plain source model is handed over; unproven."
 
 
 def _entry(
@@ -180,7 +201,7 @@ def _entry(
     empty = dict.fromkeys(("mean", "low", "high", "difference", "adaptation_difference"))
     warnings = merge_warnings([cell["warnings"] for cell in cells])
     if scores is not None and reason is not None:
-        warnings, reason = [f"collapsed: {reason}", *warnings], None
+        warnings, reason = [f"void: {reason}", *warnings], None
     return {
         "name": name,
         "family": family,
