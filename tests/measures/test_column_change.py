@@ -37,7 +37,11 @@ def naive(X, Z, parts):
         low, high = sorted(far[0])[int(place)], sorted(far[0])[min(int(place) + 1, len(held) - 1)]
         shares.append(np.mean([distance <= low + (place - int(place)) * (high - low) for distance in far[1]]))
     ratios = squares[:, 1] / squares[:, 0]
-    return [np.mean(shares), *ratios.prod(axis=1) ** 0.25]
+    outside = [
+        np.mean([np.quantile(x, 0.05) <= value <= np.quantile(x, 0.95) for value in z]) < 0.1
+        for x, z in zip(X.T, Z.T, strict=True)
+    ]
+    return [np.mean(shares), *ratios.prod(axis=1) ** 0.25, sum(outside)]
 
 
 def test_it_is_that_of_one_regression_a_column_and_of_distances_row_by_row():
@@ -47,6 +51,9 @@ def test_it_is_that_of_one_regression_a_column_and_of_distances_row_by_row():
     parts = np.array_split(np.random.RandomState(3).permutation(63), 5)
     assert astuple(found) == pytest.approx(naive(X, Z, parts))
     assert 0.2 < found.typical < 0.8
+    Z[:, :2] += 9
+    assert astuple(column_change(X, Z, np.random.RandomState(3))) == pytest.approx(naive(X, Z, parts))
+    assert column_change(X, Z, np.random.RandomState(3)).n_outside == 2
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -74,8 +81,12 @@ def test_sparse_rows_many_columns_constant_columns_and_too_few_rows():
     assert dense == pytest.approx(thin)
     X = np.column_stack([np.ones(20), rng.normal(size=20)])
     assert column_change(X, X + 9, np.random.RandomState(0)).typical == 0
-    assert np.isnan(astuple(column_change(X[:, :1], X[:, :1], np.random.RandomState(0)))).all()
-    assert np.isnan(astuple(column_change(X[:3], X, np.random.RandomState(0)))).all()
+    for nothing in (
+        column_change(X[:, :1], X[:, :1], np.random.RandomState(0)),
+        column_change(X[:3], X, np.random.RandomState(0)),
+    ):
+        assert np.isnan([nothing.typical, nothing.alone, nothing.together]).all()
+        assert nothing.n_outside == 0
     rounded = np.column_stack([0.1 + 1e-17 * rng.normal(size=20) + 1e-310 * rng.normal(size=20), rng.normal(size=20)])
     rounded[3, 0] = np.nextafter(0.1, 1)
     assert np.isfinite(astuple(column_change(rounded, rounded + 1e3, np.random.RandomState(0)))).all()

@@ -56,3 +56,14 @@ def test_columns_changed(change, expected):
     )
     assert columns_changed(X, change(Z), 0) is expected
     assert columns_changed(X[:3], change(Z), 0) is False  # nothing can be compared
+
+
+def test_a_few_of_many_columns_in_another_unit_are_a_change():
+    rng = np.random.default_rng(0)
+    X, Z = rng.exponential(size=(2, 300, 80))
+    X[:, :3], Z[:, :3] = 1000 + 200 * rng.normal(size=(2, 300, 3))
+    assert columns_changed(X, Z, 0) is False
+    Z[:, :2] *= 0.0929  # of two columns it cannot be told whether one of them chose the rows
+    assert columns_changed(X, Z, 0) is False
+    Z[:, 2] *= 0.0929
+    assert columns_changed(X, Z, 0) is True

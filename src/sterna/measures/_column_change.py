@@ -20,6 +20,8 @@ MAX_COLUMNS = 500
 N_FOLDS = 5
 #: This share of the unseen source rows is typical of the source.
 TYPICAL = 0.9
+#: The middle of a column's source values, and the share of target values in it below which the column is outside.
+MIDDLE, OUTSIDE = (0.05, 0.95), 0.1
 #: A column varies where its deviation is above this share of its largest value; below is rounding.
 CONSTANT = 1e-9
 
@@ -35,16 +37,19 @@ class ColumnChange:
     alone, together : float
         Mean squares as multiples of those of unseen source rows, geometric means over columns: of the distance of a column from its
         source mean, and from what the other columns predict of it. 1 where nothing changed.
+    n_outside : int
+        Columns in which less than a tenth of the target lies where the middle nine tenths of the source do.
     """
 
     typical: float
     alone: float
     together: float
+    n_outside: int
 
     @classmethod
     def unknown(cls) -> ColumnChange:
         """Nothing can be compared."""
-        return cls(np.nan, np.nan, np.nan)
+        return cls(np.nan, np.nan, np.nan, 0)
 
 
 @single_threaded
@@ -52,7 +57,8 @@ def column_change(source: Any, target: Any, rng: Any) -> ColumnChange:
     """How far target rows could be rows of the source, and how far their columns fit each other as the source's do.
 
     Rows that were chosen in another way could still each be a row of the source; where an instrument, a unit or a scale changed, hardly any
-    could. And no choice of rows breaks the relations between columns but leaves each column by itself where it was.
+    could. No choice of rows breaks the relations between columns but leaves each column by itself where it was. And a choice of rows by one
+    column takes the others along in part only: several columns that all lie outside were measured otherwise.
 
     Parameters
     ----------
@@ -94,7 +100,9 @@ def column_change(source: Any, target: Any, rng: Any) -> ColumnChange:
         limit = np.quantile(_compare(fitted, X[held], squares[:, 0], len(held) / len(X)), TYPICAL)
         typical += np.mean(_compare(fitted, Z, squares[:, 1], 1 / N_FOLDS) <= limit) / N_FOLDS
     alone, together = np.exp(np.diff(np.log(np.maximum(squares, 1e-12)), axis=1).mean(axis=(1, 2))).tolist()
-    return ColumnChange(float(typical), alone, together)
+    low, high = np.quantile(X, MIDDLE, axis=0)
+    n_outside = int(np.sum(np.mean((low <= Z) & (high >= Z), axis=0) < OUTSIDE))
+    return ColumnChange(float(typical), alone, together, n_outside)
 
 
 def _compare(fitted: LedoitWolf, rows: Array, squares: Array, share: float) -> Array:

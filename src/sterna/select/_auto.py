@@ -86,8 +86,9 @@ class AutoTransfer(TransferEstimator):
        it errs more than that by over two standard errors on rows held out from the weights too.
     3. With fewer labels the columns decide first. Rows that were chosen in another way could each still be a row of the source; where an
        instrument, a unit or a scale changed, hardly any could. Columns count as changed where less than a quarter of the target rows lie
-       (by Mahalanobis distance) where nine tenths of unseen source rows do, or where each column by itself lies less than 1.25 times
-       as far but columns fit each other (residuals of regressions on the others) twice as badly, in mean squares.
+       (by Mahalanobis distance) where nine tenths of unseen source rows do, where each column by itself lies less than 1.25 times
+       as far but columns fit each other (residuals of regressions on the others) twice as badly, in mean squares, or where three
+       columns have less than a tenth of the target in the middle nine tenths of the source.
        Each strategy is fitted without a fifth of the source; `guard` voids those that collapse or fall more than 0.1 behind the source
        model on the source. Changed: weights of source rows are no candidates.
        Classes: the better half, three to five, are averaged by the mean rank of the scores of probabilities that no collapse fools

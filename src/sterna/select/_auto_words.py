@@ -61,9 +61,9 @@ class Choice:
         n_chosen, transfers = sum(entrant.weight > 0 for entrant in entrants), _transfers(entrants)
         what = f"the mean of {n_chosen} strategies is handed over" if transfers else f"{plain} is handed over"
         why = (
-            "hardly any target row could be a row of the source, or columns fit each other no more, so that they seem to be measured otherwise"
+            "columns of the target lie elsewhere, or fit each other no more, so that they seem to be measured in another way"
             if changed
-            else "many target rows could be rows of the source, so that other rows were chosen, if anything"
+            else "target rows could be rows of the source, so that other rows were chosen, if anything"
         )
         guess = "that is a guess: label some target rows, and sterna compare proves what helps"
         return cls("label-free scores", plain, transfers, f"{what}: {why}; {guess}")

@@ -19,6 +19,8 @@ from sterna.select._class_ami import clusters
 FEW_TYPICAL = 0.25
 #: ... or where they fit each other so much worse, while each by itself lies hardly farther than unseen source rows do.
 BROKEN, IN_PLACE = 2.0, 1.25
+#: ... or where so many columns lie outside the source's.
+MANY_OUTSIDE = 3
 #: Where no column changed a strategy that contradicts the source's model on more of the target rows is not believed ...
 CONTRADICTED = 0.2
 #: ... unless the classes it names agree so much better with the groups of the target (adjusted mutual information).
@@ -37,7 +39,8 @@ def columns_changed(X_source: Any, X_target: Any, random_state: int) -> bool:
     random_state : int
     """
     found = column_change(X_source, X_target, check_random_state(random_state))
-    return found.typical < FEW_TYPICAL or (found.alone < IN_PLACE and found.together > BROKEN)
+    broken = found.alone < IN_PLACE and found.together > BROKEN
+    return found.typical < FEW_TYPICAL or broken or found.n_outside >= MANY_OUTSIDE
 
 
 def contradictions(
