@@ -330,6 +330,8 @@ def test_where_no_base_is_given_quick_strategies_enter_over_a_kernel_model_too()
     assert "KMM (kernel)" not in names
     given = AutoTransfer("linear", strategies=["CORAL"]).fit(X, shown, sample_domain=codes)
     assert not any("kernel" in name for name in given.results_["strategy"])
+    asked = AutoTransfer("linear", strategies=["CORAL"], kernel=True).fit(X, shown, sample_domain=codes)
+    assert "CORAL (kernel)" in set(asked.results_["strategy"])
     of_its_own = {"mine": sterna.align.CORAL(LogisticRegression())}
     own = AutoTransfer(strategies=of_its_own).fit(X, shown, sample_domain=codes)
     assert "mine (kernel)" not in set(own.results_["strategy"])
@@ -468,6 +470,12 @@ def test_compare_takes_it_as_one_more_strategy(quick, pair):
     assert rows["AutoTransfer"]["family"] == "auto"
     assert rows["AutoTransfer"]["mean"] is not None
     assert "labels" in str(rows["AutoTransfer"]["health"])
+
+
+@pytest.mark.parametrize("estimator", [None, "linear"])
+def test_fit_leaves_it_the_choice_of_a_kernel_model_unless_a_base_is_asked_for(pair, estimator):
+    model = sterna.verdict.fit_strategy("AutoTransfer", pair("classification"), estimator=estimator)
+    assert any("(kernel)" in name for name in model[-1].results_["strategy"]) is (estimator is None)
 
 
 def test_compare_without_labels_scores_it_too(quick, pair):

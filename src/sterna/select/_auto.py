@@ -51,6 +51,9 @@ class AutoTransfer(TransferEstimator):
         Seconds for the choice. Strategies too slow for it are left out, and it is said which. None: without end.
     strategies : iterable of names, classes or instances, mapping, "all" or None, default=None
         Which may be chosen, as in `sterna.compare`; None: those that are tried first and apply here. The plain baselines always may.
+    kernel : bool, default=None
+        Whether strategies that are fitted quickly also enter over a kernel model, once there are labels to choose by; None: where no
+        `estimator` is given.
     random_state : int, default=None
         Seeds all folds and strategies; None: 0, so that a fit can be repeated.
     n_jobs : int, default=None
@@ -79,7 +82,7 @@ class AutoTransfer(TransferEstimator):
     -----
     1. The strategies whose declared facts suit (labels, classes, sources, base estimator), those that assume the kind of shift found first.
     2. With 8 labelled target rows or more: a race over 5 folds of these rows, after each of which the worse half is left out
-       (once 40 rows are judged; plain models and the best ten stay). Where no base estimator is given the strategies that fit it a few
+       (once 40 rows are judged; plain models and the best ten stay). With `kernel` the strategies that fit the base estimator a few
        times only enter over a kernel model, too. Half of a weight is proportional to exp(-eta n loss), the aggregating algorithm
        of the Brier game, half is how often ensemble selection picks the strategy, both averaged over Bayesian bootstrap draws of the rows.
        The mixture gives way to the best plain model where
@@ -130,6 +133,7 @@ class AutoTransfer(TransferEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), str, None],
         "budget": [Interval(Real, 0, None, closed="neither"), None],
+        "kernel": ["boolean", None],
         "random_state": [Interval(Integral, 0, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "progress": ["boolean"],
@@ -141,6 +145,7 @@ class AutoTransfer(TransferEstimator):
         *,
         budget: float | None = 300.0,
         strategies: Iterable[Any] | str | None = None,
+        kernel: bool | None = None,
         random_state: int | None = None,
         n_jobs: int | None = None,
         progress: bool = False,
@@ -148,6 +153,7 @@ class AutoTransfer(TransferEstimator):
         self.estimator = estimator
         self.budget = budget
         self.strategies = strategies
+        self.kernel = kernel
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.progress = progress
@@ -189,8 +195,8 @@ class AutoTransfer(TransferEstimator):
         base, reason = base_estimator(self.estimator, domains, seed)
         self.base_reason_ = f"{type(base).__name__} ({reason})"
         judged = len(stack.labelled) >= MIN_LABELLED
-        second = judged and self.estimator is None
-        entrants, skipped = find_entrants(self.strategies, domains, base, self.kind_, seed, second=second)
+        kernel = judged and (self.estimator is None if self.kernel is None else self.kernel)
+        entrants, skipped = find_entrants(self.strategies, domains, base, self.kind_, seed, kernel=kernel)
         if not judged and self.kind_ == ["none"]:
             choice, self.temperature_ = Choice.no_difference(plain_model(stack, entrants)), 1.0
             weigh(entrants, {choice.plain: 1.0})

@@ -20,7 +20,7 @@ SECOND = "kernel"
 
 
 def find_entrants(
-    strategies: Any, domains: Domains, base: Any, kinds: Iterable[str], seed: int, *, second: bool
+    strategies: Any, domains: Domains, base: Any, kinds: Iterable[str], seed: int, *, kernel: bool
 ) -> tuple[list[Entrant], dict[str, str]]:
     """Those that suit by their facts, plain models first, then those that assume the kind of shift; and why the others do not.
 
@@ -33,7 +33,7 @@ def find_entrants(
     kinds : iterable of str
         Of the shift.
     seed : int
-    second : bool
+    kernel : bool
         Whether those of quick families also enter over a kernel model.
 
     Returns
@@ -47,10 +47,10 @@ def find_entrants(
     order = sorted(chosen, key=lambda name: (name not in plain, not assumed & set(chosen[name].assumes)))
     make = functools.partial(assemble, kind=domains.kind, seed=seed)
     found = [Entrant(name, make(chosen[name], base), name in plain) for name in order if name != FLOOR]
-    if second:
-        kernel = named_estimator(SECOND, domains.task)
+    if kernel:
+        second = named_estimator(SECOND, domains.task)
         found += [
-            Entrant(f"{name} ({SECOND})", make(chosen[name], kernel), name in plain)
+            Entrant(f"{name} ({SECOND})", make(chosen[name], second), name in plain)
             for name in order
             if name != FLOOR
             and chosen[name].family in QUICK

@@ -201,6 +201,13 @@ def auto_transfer() -> type[Any]:
     return AutoTransfer
 
 
+def with_choice(strategy: Any, estimator: Any) -> Any:
+    """`AutoTransfer` with a kernel model beside the base estimator, where nobody asked for that; other strategies as they are."""
+    if estimator is None and strategy.family == "auto" and strategy.kernel is None:
+        return clone(strategy).set_params(kernel=True)
+    return strategy
+
+
 def _named(chosen: Iterable[Any] | Mapping[str, Any], known: dict[str, type[Any]]) -> dict[str, Any]:
     if isinstance(chosen, Mapping):
         return dict(chosen)

@@ -15,7 +15,16 @@ from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains
 from sterna.domains._encoding import describe_encoder, encode_all, find_encoder, learns_from_data
 from sterna.pipeline import TransferPipeline
-from sterna.select._candidates import ALL, AUTO, auto_transfer, base_estimator, select_strategies, why_not, with_backbone
+from sterna.select._candidates import (
+    ALL,
+    AUTO,
+    auto_transfer,
+    base_estimator,
+    select_strategies,
+    why_not,
+    with_backbone,
+    with_choice,
+)
 from sterna.verdict._analysis import MIN_SPLITS, Analysis, analyse
 from sterna.verdict._cells import CHOICE, FLOOR, FROZEN, SCRATCH, Cell, Plan, fit_all, run_cell
 from sterna.verdict._comparison import Comparison
@@ -151,6 +160,7 @@ def compare(
     instances, skipped = _instances(strategies, domains, base, found)
     if auto:
         instances[AUTO] = _auto(instances, domains, base)
+    instances = {name: with_choice(strategy, estimator) for name, strategy in instances.items()}
     options = _options(strategies, metric, label_budgets, n_splits, n_repeats, confidence, random_state)
     config = {
         "options": options | {"estimator": str(base), "strategies": {name: repr(s) for name, s in instances.items()}},

@@ -14,7 +14,7 @@ from sterna.domains._encoding import encode_all, find_encoder, learns_from_data
 from sterna.domains._media import as_strings, media_files
 from sterna.domains._read import read_file
 from sterna.pipeline import TransferPipeline
-from sterna.select._candidates import assemble, base_estimator, select_strategies, why_not
+from sterna.select._candidates import assemble, base_estimator, select_strategies, why_not, with_choice
 
 
 def fit_strategy(
@@ -68,6 +68,7 @@ def fit_strategy(
     if found is not None and not learns_from_data(found):
         domains, fitted = encode_all(domains, found)
     base, _ = base_estimator(estimator, domains, random_state)
+    chosen = with_choice(chosen, estimator)
     reason = why_not(chosen, domains, base)
     if reason is not None:
         raise ValueError(f"{strategy} {reason}")
