@@ -76,13 +76,19 @@ def line(name, tasks, values):
     ) + " |", regret.mean()
 
 
+def _seeds(tasks):
+    """How many seeds their means are over."""
+    counts = sorted({len(task.cells) for task in tasks})
+    return f"{' to '.join(map(str, counts[:1] + counts[1:][-1:]))} seed{'s' if counts[-1] > 1 else ''}"
+
+
 def table(tasks):
     """AutoTransfer, the plain models, single scores and always the same strategy."""
     n_labels = tasks[0].n_labels
     goal, limit, share = GOALS[n_labels]
     beside = "source only" if not n_labels else "the best plain model"
     lines = [
-        f"## {n_labels} target labels: {len(tasks)} tasks",
+        f"## {n_labels} target labels: {len(tasks)} tasks, {_seeds(tasks)}",
         "",
         f"Goal: mean regret at most {goal:g}; more than {limit:g} under {beside} on {f'at most {share:.0%} of the tasks' if share else 'no task'}.",
         "",
@@ -160,12 +166,11 @@ def every(tasks):
 def write(results, options):
     """Print the tables, and write them where all tasks were run."""
     tasks = scored(results)
-    seeds = len({cell["seed"] for cell in results})
     lines = [
         "# AutoTransfer on the suite",
         "",
-        f"`benchmarks/suite/run.py --seeds {seeds}`; {len({task.title for task in tasks})} tasks, the mean of {seeds} seed(s) each; intervals "
-        "by Student's t over tasks. Points of accuracy, or (regression) per cent of the RMSE of the best plain model.",
+        f"`benchmarks/suite/run.py --seeds {options.seeds}`; {len({task.title for task in tasks})} tasks; intervals by Student's t over "
+        "tasks. Points of accuracy, or (regression) per cent of the RMSE of the best plain model.",
         "",
         "Regret: the best single strategy by its score on the test rows minus what was chosen. A negative regret is a mixture better than any "
         "of its parts. Scores are guarded where it says so; skada's are used as they ship, and are for classes only.",

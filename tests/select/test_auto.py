@@ -474,7 +474,7 @@ def test_compare_takes_it_as_one_more_strategy(quick, pair):
 
 @pytest.mark.parametrize("estimator", [None, "linear"])
 def test_fit_leaves_it_the_choice_of_a_kernel_model_unless_a_base_is_asked_for(pair, estimator):
-    model = sterna.verdict.fit_strategy("AutoTransfer", pair("classification"), estimator=estimator)
+    model = sterna.verdict.fit_strategy(pair("classification"), "AutoTransfer", estimator=estimator)
     assert any("(kernel)" in name for name in model[-1].results_["strategy"]) is (estimator is None)
 
 
