@@ -332,6 +332,8 @@ def test_where_no_base_is_given_quick_strategies_enter_over_a_kernel_model_too()
     assert not any("kernel" in name for name in given.results_["strategy"])
     asked = AutoTransfer("linear", strategies=["CORAL"], kernel=True).fit(X, shown, sample_domain=codes)
     assert "CORAL (kernel)" in set(asked.results_["strategy"])
+    assert "Base estimator: LogisticRegression, and a kernel model." in asked.explain()
+    assert "accuracy" in model.explain()  # by which the base was chosen
     of_its_own = {"mine": sterna.align.CORAL(LogisticRegression())}
     own = AutoTransfer(strategies=of_its_own).fit(X, shown, sample_domain=codes)
     assert "mine (kernel)" not in set(own.results_["strategy"])

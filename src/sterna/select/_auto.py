@@ -193,9 +193,10 @@ class AutoTransfer(TransferEstimator):
         classes = self.classes_ if stack.classes else None
         self.kind_ = kind_of_shift(domains, random_state=seed)
         base, reason = base_estimator(self.estimator, domains, seed)
-        self.base_reason_ = f"{type(base).__name__} ({reason})"
         judged = len(stack.labelled) >= MIN_LABELLED
         kernel = judged and (self.estimator is None if self.kernel is None else self.kernel)
+        why = f" ({reason})" if self.estimator is None else ""  # else somebody else knows
+        self.base_reason_ = f"{type(base).__name__}{why}{', and a kernel model' if kernel else ''}"
         entrants, skipped = find_entrants(self.strategies, domains, base, self.kind_, seed, kernel=kernel)
         if not judged and self.kind_ == ["none"]:
             choice, self.temperature_ = Choice.no_difference(plain_model(stack, entrants)), 1.0
