@@ -365,6 +365,18 @@ def test_names_of_classes_tables_and_several_sources():
     assert np.mean(model.predict(table[codes < 0]) == y[codes < 0]) > 0.8
 
 
+def test_gaps_are_filled_in_arrays_as_in_tables():
+    X, shown, codes, y = rescaled(n_labelled=20)
+    X[np.random.default_rng(0).random(X.shape) < 0.05] = np.nan
+    model = AutoTransfer("linear", strategies=FEW).fit(X, shown, sample_domain=codes)
+    table = AutoTransfer("linear", strategies=FEW).fit(pd.DataFrame(X), shown, sample_domain=codes)
+    assert model.predict_proba(X[codes < 0]) == pytest.approx(table.predict_proba(pd.DataFrame(X)[codes < 0]))
+    assert np.mean(model.predict(X[codes < 0]) == y[codes < 0]) > 0.8
+    whole = AutoTransfer("linear", strategies=FEW).fit(np.nan_to_num(X), shown, sample_domain=codes)
+    with pytest.raises(ValueError, match="NaN"):
+        whole.predict(X)
+
+
 def test_sparse_rows():
     X, shown, codes, _ = rescaled(n_labelled=20)
     X = sparse.csr_array(np.where(np.abs(X) > 1, X, 0.0))

@@ -159,14 +159,19 @@ class AutoTransfer(TransferEstimator):
         self.progress = progress
 
     def fit(self, X: Any, y: Any, sample_domain: Any = None) -> Self:
-        """Choose and fit; parameters as in every strategy's `fit`. X may also be a raw table."""
+        """Choose and fit; parameters as in every strategy's `fit`. X may also be a raw table, or have gaps (NaN), which are filled in."""
         labels = column_or_1d(np.asarray(to_host(y), dtype=None))
         self.task_ = infer_task(labels[is_labelled(labels)])
         self.preprocessor_ = None
-        if isinstance(X, pd.DataFrame):
+        if isinstance(X, pd.DataFrame) or _has_gaps(X):
             self.preprocessor_ = TablePreprocessor().fit(X, y, sample_domain)
             X = self.preprocessor_.transform(X)
         return super().fit(X, y, sample_domain)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def _validated(self, X: Any, method: str) -> Any:
         if self.preprocessor_ is not None:
@@ -256,6 +261,10 @@ class AutoTransfer(TransferEstimator):
         """One row a strategy: weight, held-out loss, number of folds, seconds of its longest fit, why it is out, label-free scores."""
         check_is_fitted(self, "estimator_")
         return pd.DataFrame(self._rows)
+
+
+def _has_gaps(X: Any) -> bool:
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and bool(np.isnan(X).any())
 
 
 def _fit_chosen(stack: Stack, entrants: list[Entrant], plain: str) -> tuple[dict[str, float], list[Any]]:
