@@ -465,6 +465,10 @@ def test_bad_rows_are_named():
     X, shown, codes, _ = rescaled()
     with pytest.raises(ValueError, match="needs labelled source rows"):
         AutoTransfer(Ridge()).fit(X, np.ones(len(X)), sample_domain=-np.ones(len(X), dtype=int))
+    with pytest.raises(ValueError, match="y has 160 entries and no label; AutoTransfer needs labelled source rows"):
+        AutoTransfer().fit(X, np.full(len(X), np.nan), sample_domain=codes)
+    with pytest.raises(ValueError, match="y has 0 entries and no label"):
+        AutoTransfer().fit(np.empty((0, 3)), np.empty(0))
     with pytest.raises(ValueError, match="needs target rows"):
         AutoTransfer().fit(X[codes > 0], shown[codes > 0], sample_domain=codes[codes > 0])
 

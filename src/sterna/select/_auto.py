@@ -161,7 +161,10 @@ class AutoTransfer(TransferEstimator):
     def fit(self, X: Any, y: Any, sample_domain: Any = None) -> Self:
         """Choose and fit; parameters as in every strategy's `fit`. X may also be a raw table, or have gaps (NaN), which are filled in."""
         labels = column_or_1d(np.asarray(to_host(y), dtype=None))
-        self.task_ = infer_task(labels[is_labelled(labels)])
+        known = labels[is_labelled(labels)]
+        if not len(known):
+            raise ValueError(f"y has {len(labels)} entries and no label; AutoTransfer needs labelled source rows")
+        self.task_ = infer_task(known)
         self.preprocessor_ = None
         if isinstance(X, pd.DataFrame) or _has_gaps(X):
             self.preprocessor_ = TablePreprocessor().fit(X, y, sample_domain)
