@@ -78,8 +78,9 @@ def line(name, tasks, values):
 
 def _seeds(tasks):
     """How many seeds their means are over."""
-    counts = sorted({len(task.cells) for task in tasks})
-    return f"{' to '.join(map(str, counts[:1] + counts[1:][-1:]))} seed{'s' if counts[-1] > 1 else ''}"
+    counts = [len(task.cells) for task in tasks]
+    least, most = min(counts), max(counts)
+    return f"{most if least == most else f'{least} to {most}'} seed{'s' if most > 1 else ''}"
 
 
 def table(tasks):

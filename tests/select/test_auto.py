@@ -306,10 +306,9 @@ def test_without_labels_who_contradicts_the_source_is_void_unless_columns_change
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 2))
     y = (X[:, 0] > 0).astype(object)
-    rare = np.r_[
-        :300, 300 + np.flatnonzero(X[300:, 0] > -1.2)
-    ]  # the target has few of the lower class, whose mean a map puts in the middle
-    rare = np.r_[rare[rare < 300], rare[(rare >= 300) & ((X[rare, 0] > 0.2) | (rng.random(len(rare)) < 0.2))]]
+    # the target has few of the lower class, the mean of which a map puts in the middle
+    target = 300 + np.flatnonzero(X[300:, 0] > -1.2)
+    rare = np.r_[:300, target[(X[target, 0] > 0.2) | (rng.random(len(target)) < 0.2)]]
     y[300:] = None
     codes = np.repeat([1, -1], [300, len(rare) - 300])
     model = AutoTransfer("linear", strategies=["DomainStandardization"]).fit(X[rare], y[rare], sample_domain=codes)

@@ -85,8 +85,8 @@ class AutoTransfer(TransferEstimator):
        (once 40 rows are judged; plain models and the best ten stay). With `kernel` the strategies that fit the base estimator a few
        times only enter over a kernel model, too. Half of a weight is proportional to exp(-eta n loss), the aggregating algorithm
        of the Brier game, half is how often ensemble selection picks the strategy, both averaged over Bayesian bootstrap draws of the rows.
-       The mixture gives way to the best plain model where
-       it errs more than that by over two standard errors on rows held out from the weights too.
+       The mixture gives way to the best plain model where it errs more than that by over two standard errors on rows held out from the
+       weights too.
     3. With fewer labels the columns decide first. Rows that were chosen in another way could each still be a row of the source; where an
        instrument, a unit or a scale changed, hardly any could. Columns count as changed where less than a quarter of the target rows lie
        (by Mahalanobis distance) where nine tenths of unseen source rows do, where each column by itself lies less than 1.25 times

@@ -9,7 +9,7 @@ from typing import Any
 from sterna.domains import Domains
 from sterna.measures._situation import ASSUMED
 from sterna.select._auto_race import Entrant
-from sterna.select._candidates import assemble, named_estimator, select_strategies
+from sterna.select._candidates import assemble, named_estimator, select_strategies, takes_base
 
 #: The plain model that is worth no place in a mixture.
 FLOOR = "Constant"
@@ -52,8 +52,6 @@ def find_entrants(
         found += [
             Entrant(f"{name} ({SECOND})", make(chosen[name], second), name in plain)
             for name in order
-            if name != FLOOR
-            and chosen[name].family in QUICK
-            and chosen[name].get_params(deep=False).get("estimator", SECOND) is None
+            if name != FLOOR and chosen[name].family in QUICK and takes_base(chosen[name])
         ]
     return found, skipped

@@ -76,11 +76,13 @@ def choose_without_labels(
         passed = {entrant.name: seen[entrant.name].predicted for entrant in entrants if not entrant.reason}
         doubted = contradictions(passed, plain, prepared[1], len(classes), seed)
         for entrant in entrants:
-            entrant.reason = entrant.reason or (f"void: {doubted[entrant.name]}" if entrant.name in doubted else "")
+            if entrant.name in doubted:
+                entrant.reason = f"void: {doubted[entrant.name]}"
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    if classes is None:
-        likeness = label_likeness({name: found.predicted for name, found in kept.items()}, y)
-        chosen = likeness if changed else dict.fromkeys(kept, 1 / len(kept))
+    if classes is None and changed:
+        chosen = label_likeness({name: found.predicted for name, found in kept.items()}, y)
+    elif classes is None:
+        chosen = dict.fromkeys(kept, 1 / len(kept))
     else:
         scores = _scores(kept)
         for entrant in entrants:

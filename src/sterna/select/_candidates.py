@@ -310,6 +310,12 @@ def _own_base(strategy: Any) -> Any:
     return strategy.get_params(deep=False).get("estimator")
 
 
+def takes_base(strategy: Any) -> bool:
+    """Whether a strategy takes a base estimator and has none of its own."""
+    parameters = strategy.get_params(deep=False)
+    return "estimator" in parameters and parameters["estimator"] is None
+
+
 def assemble(strategy: Any, estimator: Any, kind: str, seed: int, encoder: Any = None) -> TransferPipeline:
     """A fresh pipeline: preprocessing, then the strategy over the base estimator, all seeded.
 
@@ -334,8 +340,7 @@ def assemble(strategy: Any, estimator: Any, kind: str, seed: int, encoder: Any =
     strategy = clone(strategy)
     if _takes_raw(strategy):
         return make_pipeline(seeded(strategy, seed))
-    parameters = strategy.get_params(deep=False)
-    if "estimator" in parameters and parameters["estimator"] is None:
+    if takes_base(strategy):
         strategy.set_params(estimator=clone(estimator))
     n_components = N_DENSE if (kind == "sparse" or encoder is not None) and not strategy.accepts_sparse else None
     preprocessor = TablePreprocessor(n_components=n_components, fit_on=strategy.trains_on)
