@@ -9,10 +9,8 @@ from typing import Any
 from sterna.domains import Domains
 from sterna.measures._situation import ASSUMED
 from sterna.select._auto_race import Entrant
-from sterna.select._candidates import assemble, named_estimator, select_strategies, takes_base
+from sterna.select._candidates import FLOOR, assemble, named_estimator, select_strategies, takes_base
 
-#: The plain model that is worth no place in a mixture.
-FLOOR = "Constant"
 #: Families whose strategies also enter over a second base estimator: they fit it once or a few times.
 QUICK = ("baselines", "align", "selftrain")
 #: That base estimator, a smooth model beside lines and trees.

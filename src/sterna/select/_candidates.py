@@ -25,6 +25,7 @@ from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from sterna.base import TransferEstimator, takes_weights
+from sterna.baselines import Constant
 from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains, TablePreprocessor
 from sterna.domains._encoding import FittedOn
@@ -45,6 +46,8 @@ UNUSUAL = "not among those tried first; name it, or ask for all"
 ALL = "all"
 #: No strategy, but named like one.
 AUTO = "AutoTransfer"
+#: What predicts without a look at the columns: shown beside the others, never chosen.
+FLOOR = Constant.__name__
 #: Features of the base estimator "kernel".
 N_KERNEL = 200
 #: Fewer source rows than this cannot tell a linear model from a forest.

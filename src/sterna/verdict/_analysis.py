@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sterna.domains._stack import Array
-from sterna.verdict._cells import CHOICE, FLOOR, Cell, Plan
+from sterna.select._candidates import FLOOR
+from sterna.verdict._cells import CHOICE, Cell, Plan
 from sterna.verdict._metrics import Metric
 from sterna.verdict._statistics import Comparisons, Interval, compare_paired
 from sterna.verdict._store import CellStore

@@ -15,7 +15,7 @@ import psutil
 from sklearn.metrics import confusion_matrix
 from threadpoolctl import threadpool_limits
 
-from sterna.baselines import Constant, Pooled, TargetOnly
+from sterna.baselines import Pooled, TargetOnly
 from sterna.domains import Domains
 from sterna.domains._stack import Array, rows_of
 from sterna.select._candidates import assemble
@@ -29,8 +29,6 @@ MAX_CONFUSION_CLASSES = 100
 CONTROL, POOLED = TargetOnly.__name__, Pooled.__name__
 #: Without one the pretrained network is what is carried over: the control learns the same network anew, the naive transfer keeps it.
 SCRATCH, FROZEN = "FromScratch", "FeatureExtraction"
-#: What is only shown.
-FLOOR = Constant.__name__
 
 
 @dataclass(frozen=True)

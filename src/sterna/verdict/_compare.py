@@ -18,6 +18,7 @@ from sterna.pipeline import TransferPipeline
 from sterna.select._candidates import (
     ALL,
     AUTO,
+    FLOOR,
     auto_transfer,
     base_estimator,
     select_strategies,
@@ -26,7 +27,7 @@ from sterna.select._candidates import (
     with_choice,
 )
 from sterna.verdict._analysis import MIN_SPLITS, Analysis, analyse
-from sterna.verdict._cells import CHOICE, FLOOR, FROZEN, SCRATCH, Cell, Plan, fit_all, run_cell
+from sterna.verdict._cells import CHOICE, FROZEN, SCRATCH, Cell, Plan, fit_all, run_cell
 from sterna.verdict._comparison import Comparison
 from sterna.verdict._metrics import Metric, find_metric
 from sterna.verdict._run import Execution, Progression, run_rounds

@@ -12,8 +12,9 @@ import numpy as np
 from sterna._version import __version__
 from sterna.domains import Domains
 from sterna.domains._media import NOUNS
+from sterna.select._candidates import FLOOR
 from sterna.verdict._analysis import Analysis, Outcome
-from sterna.verdict._cells import FLOOR, Plan
+from sterna.verdict._cells import Plan
 from sterna.verdict._metrics import Metric
 from sterna.verdict._statistics import Interval
 from sterna.verdict._store import library_versions

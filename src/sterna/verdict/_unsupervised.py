@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from sklearn.base import clone
 
 from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains._stack import Array, evenly_spread, rows_of
+from sterna.select._candidates import FLOOR
 from sterna.select._contradiction import columns_changed, contradictions
 from sterna.select._importance_weighted import importance_weights, prepared_rows
-from sterna.verdict._cells import CONTROL, FLOOR, Plan, fit_all
+from sterna.verdict._cells import CONTROL, Plan, fit_all
 from sterna.verdict._comparison import Comparison
 from sterna.verdict._label_free import (
     MAX_KEPT,
@@ -57,7 +59,6 @@ def compare_unsupervised(
     Comparison
         Its verdicts are "unproven".
     """
-    few = int(plan.domains.target.labelled.sum())
     names = [name for name in plan.strategies if name not in (CONTROL, FLOOR)]
     rounds = [[SourceCell(name, j) for name in names] for j in range(N_FOLDS)]
     prepared = _prepared(plan)
@@ -65,47 +66,75 @@ def compare_unsupervised(
     work = functools.partial(run_source_cell, plan, weights=weights)
     run = run_rounds(rounds, work, store, execution, essential=frozenset({PLAIN}))
     cells = {name: [store[key] for j in range(N_FOLDS) if (key := SourceCell(name, j).key) in store] for name in names}
-    reasons = run.dropped | {n: _failure(found) for n, found in cells.items() if n not in run.dropped and _failure(found)}
-    ranked = {name: found for name, found in cells.items() if name not in reasons}
-    scores = {name: _mean_scores(found) for name, found in ranked.items()}
-    void = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _has_collapsed(found)}
-    void |= _contradictions(plan, {n: found for n, found in ranked.items() if n not in void}, *prepared)
-    order = rank_label_free(scores, void, source_metric(plan).greater_is_better)
-    plain = PLAIN if PLAIN in plan.strategies else CONTROL  # where the classes differ, the source model does not apply
-    best = order[0] if order and order[0] not in void else plain
-    power = _power(plan, ranked, best, execution.confidence)
-    verdicts = _verdicts(plan, best, scores, power, few)
-    families = {name: cls.family for name, cls in all_strategies(deep=False).items()} | deep_strategies()
-    families |= {name: strategy.family for name, strategy in plan.strategies.items()}
-    entries = [_entry(name, families[name], cells[name], scores[name], void.get(name)) for name in order]
-    entries += [_entry(n, families.get(n, ""), [], None, reason) for n, reason in (reasons | execution.skipped).items()]
+    ranking = _rank(plan, cells, run.dropped, *prepared)
+    power = _power(plan, ranking, execution.confidence)
+    verdicts = _verdicts(plan, ranking, power)
+    protocol = about | {
+        "n_splits": N_FOLDS,
+        "n_repeats": 1,
+        "n_cells": len(store),
+        "preprocessing": preprocessing_sentence(plan.domains.kind, encoded=plan.raw is not None or plan.encoder is not None),
+        "seconds": round(sum(cell["seconds"] for found in cells.values() for cell in found), 2),
+        "completed_splits": min((len(found) for found in ranking.cells.values()), default=0),
+        "planned_splits": N_FOLDS,
+        "stopped": run.stopped,
+    }
     summary = common | {
         "verdict": verdicts[0].to_dict(),
         "adaptation": verdicts[1].to_dict(),
-        "best": {"name": best, "mean": None, "low": None, "high": None, "reason": _reason(best, order, void)},
+        "best": {"name": ranking.best, "mean": None, "low": None, "high": None, "reason": _reason(ranking)},
         "baselines": {},
-        "strategies": entries,
+        "strategies": _entries(plan, ranking, execution.skipped),
         "confidence": execution.confidence,
-        "n_comparisons": len(order),
+        "n_comparisons": len(ranking.order),
         "correction": "Without target labels there is no difference to put an interval around.",
-        "protocol": about
-        | {
-            "n_splits": N_FOLDS,
-            "n_repeats": 1,
-            "n_cells": len(store),
-            "preprocessing": preprocessing_sentence(
-                plan.domains.kind, encoded=plan.raw is not None or plan.encoder is not None
-            ),
-            "seconds": round(sum(cell["seconds"] for found in cells.values() for cell in found), 2),
-            "completed_splits": min((len(found) for found in ranked.values()), default=0),
-            "planned_splits": N_FOLDS,
-            "stopped": run.stopped,
-        },
+        "protocol": protocol,
         "power": power,
         "learning_curve": None,
         "confusion": None,
     }
-    return Comparison(*verdicts, best, fit_all(plan, best), summary)
+    return Comparison(*verdicts, ranking.best, fit_all(plan, ranking.best), summary)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Strategies by their label-free scores.
+
+    Attributes
+    ----------
+    cells : dict of str to list of dict
+        The results by folds of those that are ranked.
+    scores : dict of str to dict of str to float
+        Means over folds.
+    void : dict of str to reason
+        Whose scores do not count.
+    order : list of str
+        Best first, the void ones last.
+    best : str
+        The plain model where nothing else is left.
+    reasons : dict of str to reason
+        Why the others are not ranked.
+    """
+
+    cells: dict[str, list[dict[str, Any]]]
+    scores: dict[str, dict[str, float]]
+    void: dict[str, str]
+    order: list[str]
+    best: str
+    reasons: dict[str, str]
+
+
+def _rank(plan: Plan, cells: dict[str, Any], dropped: dict[str, str], X_source: Any, X_target: Any) -> Ranking:
+    """Rank what was run; `dropped` says why some were given up."""
+    reasons = dropped | {n: _failure(found) for n, found in cells.items() if n not in dropped and _failure(found)}
+    ranked = {name: found for name, found in cells.items() if name not in reasons}
+    scores = {name: _mean_scores(found) for name, found in ranked.items()}
+    void = {n: next(c["collapsed"] for c in found if c["collapsed"]) for n, found in ranked.items() if _has_collapsed(found)}
+    void |= _contradictions(plan, {n: found for n, found in ranked.items() if n not in void}, X_source, X_target)
+    order = rank_label_free(scores, void, source_metric(plan).greater_is_better)
+    plain = PLAIN if PLAIN in plan.strategies else CONTROL  # where the classes differ, the source model does not apply
+    best = order[0] if order and order[0] not in void else plain
+    return Ranking(ranked, scores, void, order, best, reasons)
 
 
 def _prepared(plan: Plan) -> tuple[Any, Any]:
@@ -148,8 +177,9 @@ def _predictions(cells: list[dict[str, Any]]) -> Array:
     return np.array(cells[0]["prediction"])
 
 
-def _power(plan: Plan, ranked: dict[str, list[dict[str, Any]]], best: str, confidence: float) -> dict[str, Any] | None:
+def _power(plan: Plan, ranking: Ranking, confidence: float) -> dict[str, Any] | None:
     """How many labels would settle whether the best strategy beats the source model (or the runner-up does, where it is best)."""
+    best, ranked = ranking.best, ranking.cells
     others = [name for name in ranked if name != best]
     if best not in ranked or not others:
         return None
@@ -172,27 +202,34 @@ def _power(plan: Plan, ranked: dict[str, list[dict[str, Any]]], best: str, confi
     return {"sentence": sentence, "n_labels": n_labels, "smallest_difference": SMALLEST[task], "curve": []}
 
 
-def _verdicts(
-    plan: Plan, best: str, scores: dict[str, dict[str, float]], power: dict[str, Any] | None, few: int
-) -> tuple[Verdict, Verdict]:
+def _verdicts(plan: Plan, ranking: Ranking, power: dict[str, Any] | None) -> tuple[Verdict, Verdict]:
+    best, few = ranking.best, int(plan.domains.target.labelled.sum())
     why = "the target has no labels" if not few else f"{few} target labels are too few to split"
     settle = f" {power['sentence']}" if power else ""
     source = f"Unproven: {why}, so nothing can be compared with training on the target alone.{settle}"
-    estimates = {n: s["importance_weighted"] for n, s in scores.items() if "importance_weighted" in s}
-    metric = source_metric(plan)
-    level = f" (estimated {metric.name} {amount(estimates[best], metric)})" if best in estimates else ""
+    estimate, metric = ranking.scores.get(best, {}).get("importance_weighted"), source_metric(plan)
+    level = "" if estimate is None else f" (estimated {metric.name} {amount(estimate, metric)})"
     adapting = (
         f"Unproven: by scores that need no target label, {best} is the most promising{level}; they are guesses, not proof."
     )
     return Verdict("unproven", source, CONTROL), Verdict("unproven", adapting, PLAIN, best)
 
 
-def _reason(best: str, order: list[str], void: dict[str, str]) -> str:
+def _reason(ranking: Ranking) -> str:
+    best, order, void = ranking.best, ranking.order, ranking.void
     if order and best == order[0] and best not in void:
         return f"{best}: it has the best mean rank over the label-free scores among the strategies whose scores are not void; unproven."
     if best == CONTROL:
         return f"{best}: no strategy that uses the source applies here; unproven."
     return f"{best}: the scores of every ranked strategy are void ({len(void)}), so the plain source model is handed over; unproven."
+
+
+def _entries(plan: Plan, ranking: Ranking, skipped: dict[str, str]) -> list[dict[str, Any]]:
+    """One a strategy: those that are ranked, then those that are not."""
+    families = {name: cls.family for name, cls in all_strategies(deep=False).items()} | deep_strategies()
+    families |= {name: strategy.family for name, strategy in plan.strategies.items()}
+    found = [_entry(n, families[n], ranking.cells[n], ranking.scores[n], ranking.void.get(n)) for n in ranking.order]
+    return found + [_entry(n, families.get(n, ""), [], None, reason) for n, reason in (ranking.reasons | skipped).items()]
 
 
 def _entry(

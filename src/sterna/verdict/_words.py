@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sterna.select._candidates import FLOOR
 from sterna.verdict._analysis import Analysis, most_chosen
-from sterna.verdict._cells import CONTROL, FLOOR
+from sterna.verdict._cells import CONTROL
 from sterna.verdict._metrics import Metric
 from sterna.verdict._statistics import Interval
 
