@@ -132,3 +132,13 @@ def test_fragile_inputs(classes):
     assert set(one.classes_) == {0, 1}
     third = case.with_source_labels(np.where(np.arange(12) < 4, 2, case.ys))
     assert third.fit(HypothesisTransfer()).predict_proba(case.X).shape[1] == len({*third.ys, *case.yt})
+
+
+def test_trees_see_no_difference_between_sizes_of_the_extra_features(classes):
+    """Their choice is among the target alone, one size and the source."""
+    case = classes(n_target=40)
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    grown = [case.fit(HypothesisTransfer(tree, trust=trust)).predict_proba(case.X) for trust in (0.3, 1.0, 3.0, 10.0)]
+    for other in grown[1:]:
+        np.testing.assert_array_equal(other, grown[0])
+    assert case.fit(HypothesisTransfer(tree)).trust_ in (0.0, 1.0, np.inf)

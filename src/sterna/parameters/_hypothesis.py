@@ -9,6 +9,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sterna.base import TransferEstimator
@@ -17,6 +24,12 @@ from sterna.parameters._trust import blend, fit_or_constant, loss, outputs, targ
 
 _RESIDUAL_GRID = (0.0, 0.25, 0.5, 0.75, 1.0, np.inf)
 _FEATURE_GRID = (0.0, 0.3, 1.0, 3.0, 10.0, np.inf)
+#: These see the order of values alone, so that one size of the extra features is all of them.
+_TREES = (
+    *(DecisionTreeClassifier, RandomForestClassifier, ExtraTreesClassifier),
+    *(GradientBoostingClassifier, HistGradientBoostingClassifier),
+)
+_TREE_GRID = (0.0, 1.0, np.inf)
 _LEAST_PROBABILITY = 1e-4
 
 
@@ -77,7 +90,7 @@ class HypothesisTransfer(TransferEstimator):
 
     Cross-validation has ten folds up to 100 rows, five up to 2000, beyond that one split of at most 25,000 rows; labels of a
     single class, or a single row, leave the source as it is (trust infinity). Several sources are fitted as one. Cost: a
-    fit on the source and at most 51 on the target.
+    fit on the source and at most 51 on the target (21 where trees classify).
 
     References
     ----------
@@ -172,7 +185,9 @@ class HypothesisTransfer(TransferEstimator):
             return np.inf if one_class and trust > 0 else trust
         if one_class or len(y) < 2:
             return np.inf
-        grid = _FEATURE_GRID if is_classifier(self) else _RESIDUAL_GRID
+        grid = _RESIDUAL_GRID
+        if is_classifier(self):
+            grid = _TREE_GRID if isinstance(self._base_estimator(), _TREES) else _FEATURE_GRID
         folds = target_folds(y, values=not is_classifier(self))
         losses = np.array([np.mean([self._fold_loss(X, y, train, test, trust) for train, test in folds]) for trust in grid])
         best = int(np.argmin(losses))
