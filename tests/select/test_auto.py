@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import sterna
 from sterna import AutoTransfer
+from sterna.align import DomainStandardization
 from sterna.baselines import SourceOnly
 from sterna.domains._stack import evenly_spread
 from sterna.select import _auto_race as racing
@@ -25,6 +26,8 @@ from sterna.select._auto_weights import (
     predicted_to_help,
     selection_weights,
 )
+from sterna.select._candidates import assemble, named_estimator
+from sterna.select._search_stack import Stack
 from sterna.select._temperature import at_temperature, fit_temperature
 
 FEW = ["CORAL", "DomainStandardization"]
@@ -208,10 +211,40 @@ def test_the_slowest_are_left_out_where_the_budget_is_short():
         Entrant("quick", None, seconds=1.0),
         Entrant("slow", None, seconds=8.0),
     ]
-    racing._leave_out_slow(entrants, Clock(25.0), n_later=2)
+    racing._leave_out_slow(entrants, Clock(25.0), n_later=1)
     assert [entrant.name for entrant in entrants if entrant.reason] == ["slow"]
-    racing._leave_out_slow(entrants[:2], Clock(1.0), n_later=2)
+    racing._leave_out_slow(entrants[:2], Clock(1.0), n_later=1)
     assert [entrant.name for entrant in entrants if not entrant.reason] == ["plain"]
+
+
+def test_a_fit_on_all_rows_counts_as_many_as_it_is_longer():
+    entrants = [Entrant("plain", None, True, seconds=1.0), Entrant("slow", None, seconds=1.0)]
+    racing._leave_out_slow(entrants, Clock(21.0, growth=10.0), n_later=0)
+    assert not entrants[1].reason
+    racing._leave_out_slow(entrants, Clock(19.0, growth=10.0), n_later=0)
+    assert entrants[1].reason == "too slow for the budget of 19 s: one fit took 1.0 s on 10 % of the rows"
+
+
+def test_a_sample_keeps_labels_shares_and_rare_classes():
+    y = np.array(["a"] * 600 + ["b"] * 299 + ["c"] + ["a", "b"] * 30 + [None] * 240, dtype=object)
+    codes, known = np.repeat([1, -2], [900, 300]), np.array([label is not None for label in y])
+    stack = Stack(np.arange(1200.0)[:, None], y, codes, known, True)
+    few = stack.sample(90, seed=0)
+    np.testing.assert_array_equal(few.y, y[few.X[:, 0].astype(int)])
+    assert np.unique(few.labels(few.source), return_counts=True)[1].tolist() == [59, 30, 1]
+    assert (len(few.labelled), len(few.target)) == (60, 150)
+    assert stack.sample(900, seed=0) is stack
+
+
+@pytest.mark.parametrize("n_labelled", [0, 40])
+def test_many_rows_are_chosen_on_a_sample_and_fitted_on_all(monkeypatch, n_labelled):
+    monkeypatch.setattr("sterna.select._auto.MAX_ROWS", 60)
+    X, shown, codes, _ = rescaled(n_labelled, n_source=300, n_target=300)
+    model = AutoTransfer("linear", strategies=["DomainStandardization"]).fit(X, shown, sample_domain=codes)
+    inside = model.estimator_.models[list(model.weights_).index("DomainStandardization")]
+    whole = assemble(DomainStandardization(), named_estimator("linear", "classification"), "table", 0)
+    expected = whole.fit(X, shown, sample_domain=codes).predict_proba(X[codes < 0])
+    np.testing.assert_allclose(inside.predict_proba(X[codes < 0]), expected)
 
 
 # the whole

@@ -185,7 +185,7 @@ class HypothesisTransfer(TransferEstimator):
             return np.inf if one_class and trust > 0 else trust
         if one_class or len(y) < 2:
             return np.inf
-        grid = _RESIDUAL_GRID
+        grid: tuple[float, ...] = _RESIDUAL_GRID
         if is_classifier(self):
             grid = _TREE_GRID if isinstance(self._base_estimator(), _TREES) else _FEATURE_GRID
         folds = target_folds(y, values=not is_classifier(self))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -34,6 +34,8 @@ from sterna.select._temperature import at_temperature
 
 #: From this many labelled target rows on strategies are judged by them.
 MIN_LABELLED = 8
+#: The choice is made on at most so many source rows, labelled target rows and unlabelled ones.
+MAX_ROWS = 10_000
 
 
 class AutoTransfer(TransferEstimator):
@@ -48,7 +50,7 @@ class AutoTransfer(TransferEstimator):
         The base estimator of all strategies: an unfitted one, a name ("linear", "forest", "boosting", "knn", "svm", "kernel"), or None: linear or
         forest, chosen on the source.
     budget : float, default=300.0
-        Seconds for the choice. Strategies too slow for it are left out, and it is said which. None: without end.
+        Seconds. Strategies too slow for it are left out, and it is said which. None: without end.
     strategies : iterable of names, classes or instances, mapping, "all" or None, default=None
         Which may be chosen, as in `sterna.compare`; None: those that are tried first and apply here. The plain baselines always may.
     kernel : bool, default=None
@@ -104,7 +106,8 @@ class AutoTransfer(TransferEstimator):
        handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
-    Cost: with labels at most 5 fits a strategy, else one; and a last one of each that is averaged.
+    The choice is made on a random 10,000 source rows, labelled target rows and unlabelled ones where there are more. Cost: with labels at
+    most 5 fits a strategy, else one; and a last one, on all rows, of each that is averaged.
 
     References
     ----------
@@ -193,11 +196,13 @@ class AutoTransfer(TransferEstimator):
     def _fit_domains(self, data: DomainData) -> None:
         with threadpool_limits(1), warnings.catch_warnings(), telling(self.progress) as tell:
             warnings.simplefilter("ignore")  # what strategies say of themselves is in `results_`
-            self._choose(data, Clock(self.budget, tell))
+            self._choose(data, tell)
 
-    def _choose(self, data: DomainData, clock: Clock) -> None:
-        stack, domains = self._stacked(data)
+    def _choose(self, data: DomainData, tell: Callable[[str], None]) -> None:
+        whole, domains = self._stacked(data)
         seed = self.random_state or 0
+        stack = whole.sample(MAX_ROWS, seed)
+        clock = Clock(self.budget, tell, growth=len(whole.y) / len(stack.y))
         classes = self.classes_ if stack.classes else None
         self.kind_ = kind_of_shift(domains, random_state=seed)
         base, reason = base_estimator(self.estimator, domains, seed)
@@ -212,7 +217,7 @@ class AutoTransfer(TransferEstimator):
         else:
             choose = choose_by_labels if judged else choose_without_labels
             choice, self.temperature_ = choose(stack, entrants, classes, clock, self.n_jobs, seed)
-        self.weights_, models = _fit_chosen(stack, entrants, choice.plain)
+        self.weights_, models = _fit_chosen(whole, entrants, choice.plain)
         self.estimator_ = blend(models, np.array(list(self.weights_.values())), classes)
         self.adapted_, self.choice_ = True, choice
         self._rows = result_rows(entrants, skipped)

@@ -59,10 +59,21 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Clock:
-    """A time budget in seconds (None is without end), and what is told of each strategy that was run."""
+    """A time budget in seconds (None is without end), what is told of each strategy that was run, and how much longer its last fit takes.
+
+    Attributes
+    ----------
+    budget : float or None
+    tell : callable of str
+    growth : float
+        Seconds of a fit on all rows, of one on the rows that the choice is made on.
+    start : float
+        By `time.monotonic`.
+    """
 
     budget: float | None
     tell: Callable[[str], None] = lambda name: None
+    growth: float = 1.0
     start: float = field(default_factory=time.monotonic)
 
     @property
@@ -107,7 +118,7 @@ def run_all(
     clock : Clock
     n_jobs : int or None
     n_later : int, default=0
-        How many more runs of each must fit into the time that is left.
+        How many more runs of each must fit into the time that is left, beside a fit on all rows.
 
     Returns
     -------
@@ -142,9 +153,12 @@ def _unless_late(work: Callable[..., Any], model: Any, latest: float) -> tuple[A
 def _leave_out_slow(entrants: list[Entrant], clock: Clock, n_later: int) -> None:
     """Leave out the slowest until what is to come fits into the time that is left."""
     kept = sorted(entrants, key=lambda entrant: (not entrant.plain, entrant.seconds))
-    while kept and not kept[-1].plain and n_later * sum(entrant.seconds for entrant in kept) > clock.end - time.monotonic():
+    times = n_later + clock.growth
+    while kept and not kept[-1].plain and times * sum(entrant.seconds for entrant in kept) > clock.end - time.monotonic():
         slowest = kept.pop()
         slowest.reason = f"too slow for the budget of {clock.budget:g} s: one fit took {slowest.seconds:.1f} s"
+        if clock.growth > 1:
+            slowest.reason += f" on {1 / clock.growth:.0%} of the rows".replace("%", " %")
 
 
 def race(
@@ -181,7 +195,7 @@ def race(
     judged: list[Array] = []
     alive = entrants
     for k, (_, test) in enumerate(folds):
-        results = run_all(alive, _of_fold(work, k), clock, n_jobs, n_later=len(folds) - k)
+        results = run_all(alive, _of_fold(work, k), clock, n_jobs, n_later=len(folds) - k - 1)
         judged.append(test)
         rows = np.concatenate(judged)
         for entrant, predicted in results:

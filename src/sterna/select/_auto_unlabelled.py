@@ -68,7 +68,7 @@ def choose_without_labels(
         )
 
     tried = [entrant for entrant in entrants if not entrant.reason]
-    seen = {entrant.name: found for entrant, found in run_all(tried, look, clock, n_jobs, n_later=1)}
+    seen = {entrant.name: found for entrant, found in run_all(tried, look, clock, n_jobs)}
     if plain not in seen:
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)

@@ -80,12 +80,29 @@ class Stack:
         rows = np.arange(len(self.y)) if rows is None else rows
         return model.fit(rows_of(self.X, rows), self.y[rows], sample_domain=self.codes[rows])
 
+    def sample(self, most: int, seed: int) -> Stack:
+        """At most so many source rows, labelled target rows and unlabelled ones; each class of each domain in its share, and one row or more."""
+        sides = (self.source, self.labelled, np.flatnonzero((self.codes < 0) & ~self.known))
+        if max(map(len, sides)) <= most:
+            return self
+        groups = pd.MultiIndex.from_arrays([self.codes, self.y if self.classes else self.known])
+        codes, rng = pd.factorize(groups)[0], np.random.default_rng(seed)
+        rows = np.sort(np.concatenate([_share(side, codes[side], most, rng) for side in sides]))
+        return Stack(rows_of(self.X, rows), self.y[rows], self.codes[rows], self.known[rows], self.classes)
+
     def fingerprint(self) -> str:
         """A hash of all that is read."""
         hashes = row_hashes(self.X).tolist() if self.is_table else joblib.hash(self.X)
         columns = list(map(str, self.X.columns)) if isinstance(self.X, pd.DataFrame) else None
         labels = [None if not known else label for known, label in zip(self.known.tolist(), self.y.tolist(), strict=True)]
         return hashlib.sha256(repr([columns, hashes, labels, self.codes.tolist()]).encode()).hexdigest()
+
+
+def _share(rows: Array, groups: Array, most: int, rng: np.random.Generator) -> Array:
+    """At most `most` of the rows at random, of each group in its share, rounded up where there are places."""
+    order = rng.permutation(len(rows))
+    place = pd.Series(groups[order]).groupby(groups[order]).transform(lambda group: np.arange(len(group)) / len(group))
+    return rows[order[np.argsort(place.to_numpy(), kind="stable")[:most]]]
 
 
 def read_stack(X: Any, y: Any, sample_domain: Any, estimator: Any) -> Stack:
