@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,6 +16,21 @@ from rich.table import Table
 import sterna
 
 console = Console() if sys.stdout.isatty() else Console(width=140)
+
+
+@contextmanager
+def plain_errors(kept: Path | None = None) -> Iterator[None]:
+    """Turn what a user can mend into one sentence and exit status 2; an interrupted command goes on where `kept` is there."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        goes_on = kept is not None and kept.exists()
+        then = "what was finished is kept: the same command goes on from there" if goes_on else "the same command starts anew"
+        Console(stderr=True).print(f"[bold]stopped[/]; {then}", soft_wrap=True)
+        raise typer.Exit(130) from None
 
 
 def show_findings(domains: sterna.Domains) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import sterna
-from sterna._terminal import console, show_comparison, show_findings, show_ranking
+from sterna._terminal import console, plain_errors, show_comparison, show_findings, show_ranking
 from sterna.io import write_atomically
 
 app = typer.Typer(
@@ -63,7 +61,7 @@ Label = Annotated[
 Task = Annotated[str | None, typer.Option(help="classification or regression; inferred from the labels where not given.")]
 Drop = Annotated[list[str] | None, typer.Option(help="A column to leave out; repeat for several.")]
 Keep = Annotated[list[str] | None, typer.Option(help="A column to keep although it looks like an identifier or never varies.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seeds everything that is random.")]
 Estimator = Annotated[
     str | None,
     typer.Option(
@@ -78,19 +76,6 @@ Encoder = Annotated[
 Weights = Annotated[Path | None, typer.Option("--weights", help="A file of weights for that network (.pt, .safetensors).")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read, and list them.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn what a user can mend into one sentence and exit status 2."""
-    try:
-        yield
-    except (ValueError, TypeError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("[bold]stopped[/]; what was finished is kept: the same command goes on from there")
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -143,9 +128,10 @@ def compare(
 
     Example: sterna compare --source hospital_a.csv --source hospital_b.csv --target hospital_c.csv --label disease --out runs/c
     """
-    with plain_errors():
+    with plain_errors(kept=None if overwrite else out / "cells"):
         from sterna.select._candidates import with_parameters
 
+        _require_folder(out)
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         budgets = _budgets(label_budgets)
         show_findings(domains)
@@ -192,7 +178,7 @@ def measure(
     """[bold]How far are the domains apart, and in what way?[/]"""
     with plain_errors():
         if out is not None:
-            _refuse_existing(out, overwrite)
+            _require_file(out, overwrite)
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         show_findings(domains)
         measurement = sterna.measure(domains, _encoder(encoder, weights, domains), random_state=seed)
@@ -232,7 +218,7 @@ def rank(
     """
     with plain_errors():
         if out is not None:
-            _refuse_existing(out, overwrite)
+            _require_file(out, overwrite)
         sources = [Path(part) for path in source or [] for part in str(path).split(",") if part]
         names = [name.strip() for name in backbones.split(",") if name.strip()]
         if bool(names) == bool(sources):
@@ -270,29 +256,37 @@ def fit(
     encoder: Encoder = None,
     weights: Weights = None,
     skip_bad: SkipBad = False,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that --auto may choose for; 300 where not given, 0: without end.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", help="Processes of --auto; one where not given, -1: one a core.")
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """[bold]Fit one strategy, or let AutoTransfer choose, and save the model.[/]
 
-    AutoTransfer says what it chose and why, and hands over the best plain model where transfer is not shown to help.
+    AutoTransfer says what it chose and why, and hands over the best plain model where transfer does worse.
 
     Example: sterna fit --auto --source a.csv --target c.csv --label disease --out runs/auto
 
     Example: sterna fit --strategy CORAL --set regularization=0.5 --source a.csv --target c.csv --label disease --out runs/coral
     """
-    with plain_errors():
+    with plain_errors(kept=None if auto else out / "training"):
         from sterna.verdict import fit_strategy
 
         if (strategy is None) != auto:
             raise ValueError("give either --strategy NAME, of those that sterna list shows, or --auto")
+        chosen = _auto_parameters(auto, budget, jobs)
+        _require_folder(out)
         if any((out / name).exists() for name in ("model.skops", "model.safetensors")) and not overwrite:
             raise ValueError(f"{out} holds a model already; give another folder, or --overwrite")
         domains = _domains(source, target, label, task, drop, keep, text=text, skip_bad=skip_bad)
         show_findings(domains)
         options: dict[str, Any] = {"estimator": estimator, "encoder": encoder, "weights": weights, "random_state": seed}
         options["folder"] = out / "training"
-        parameters = _parameters(parameter) | ({"progress": sys.stderr.isatty()} if auto else {})
+        parameters = _parameters(parameter) | chosen
         model = fit_strategy(domains, "AutoTransfer" if auto else str(strategy), parameters=parameters, **options)
         path = sterna.save(model, out / "model.skops")
         if auto:
@@ -316,7 +310,7 @@ def predict(
     with plain_errors():
         from sterna.verdict import predict_file
 
-        _refuse_existing(out, overwrite)
+        _require_file(out, overwrite)
         table = predict_file(sterna.load(model), rows, text)
         write_atomically(out, table.to_csv(index=False))
         console.print(f"{len(table)} predictions: {out}")
@@ -337,7 +331,7 @@ def export(
     with plain_errors():
         if form != "onnx":
             raise ValueError(f"--format is {form!r}; allowed is onnx")
-        _refuse_existing(out, overwrite)
+        _require_file(out, overwrite)
         loaded = sterna.load(model)
         if not hasattr(loaded, "export"):
             raise ValueError(
@@ -398,9 +392,10 @@ def demo(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: one a core.")] = -1,
 ) -> None:
     """[bold]Run the main job on real data[/] that comes with scikit-learn: from ordinary handwriting to bold strokes, 30 labels."""
-    with plain_errors():
+    with plain_errors(kept=out / "cells"):
         from sterna.datasets import load_digits_by_stroke
 
+        _require_folder(out)
         domains = load_digits_by_stroke(n_labelled=30)
         console.print(f"{domains!r}", soft_wrap=True)
         comparison = sterna.compare(domains, label_budgets=[12], n_jobs=jobs, out=out, command="sterna demo")
@@ -465,9 +460,31 @@ def _command() -> str:
     return shlex.join(["sterna", *sys.argv[1:]])
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def _auto_parameters(auto: bool, budget: float | None, jobs: int | None) -> dict[str, Any]:
+    """The parameters of AutoTransfer that have options of their own."""
+    given = {} if budget is None else {"budget": budget or None}
+    given |= {} if jobs is None else {"n_jobs": jobs}
+    if given and not auto:
+        raise ValueError("--budget and --jobs are for --auto; leave them out with --strategy")
+    return {"progress": sys.stderr.isatty()} | given if auto else {}
+
+
+def _require_file(path: Path, overwrite: bool) -> None:
+    """Refuse a place where no file can be written, or one is that nobody asked to replace."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, but --out needs a file there; give the path of a file")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another --out, or --overwrite")
+    _require_folder(path.parent)
+
+
+def _require_folder(path: Path) -> None:
+    """Refuse a place where no folder is, or can be made, that files can be written in."""
+    there = next(place for place in (path, *path.parents) if os.path.exists(place))
+    if not there.is_dir():
+        raise NotADirectoryError(f"{there} is a file, but --out needs a folder there; give another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"nothing can be written in the folder {there.absolute()}; give another --out")
 
 
 if __name__ == "__main__":

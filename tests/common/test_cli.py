@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -251,11 +252,22 @@ BASE = "-s a.csv -t c.csv -l back"
         (f"compare {BASE} --task ranking -o x", "task is 'ranking'; allowed are"),
         (f"compare {BASE} --task regression -o x", "the labels are text"),
         (f"compare {BASE} --confidence 95 -o x", "confidence is 95"),
-        (f"compare {BASE} --seed -1 -o x", "random_state is -1"),
         (f"compare {BASE} --drop ages -o x", "'ages', which no domain has"),
         (f"compare {BASE} -o mine", "mine is not empty and not a sterna run"),
         (f"compare {BASE} -o mine --overwrite", "mine is not empty and not a sterna run"),
-        (f"compare {BASE} -o a.csv", "give another folder"),
+        (f"compare {BASE} -o a.csv", "a.csv is a file, but --out needs a folder there; give another folder"),
+        ("demo -o a.csv/run", "a.csv is a file, but --out needs a folder there"),
+        ("fit -s a.csv -t nothing.csv --auto -o a.csv", "a.csv is a file, but --out needs a folder there"),
+        ("fit -s a.csv -t nothing.csv --auto -o a.csv/model", "a.csv is a file, but --out needs a folder there"),
+        ("measure -s a.csv -t nothing.csv -o a.csv/figures.json", "a.csv is a file, but --out needs a folder there"),
+        ("rank --sources a.csv,b.csv -t nothing.csv -o a.csv/r.json", "a.csv is a file, but --out needs a folder there"),
+        ("rank --sources a.csv,b.csv -t nothing.csv -o mine --overwrite", "mine is a folder, but --out needs a file there"),
+        ("predict nowhere new.csv -o a.csv/p.csv", "a.csv is a file, but --out needs a folder there"),
+        ("predict nowhere new.csv -o mine", "mine is a folder, but --out needs a file there; give the path of a file"),
+        ("predict nowhere new.csv -o mine --overwrite", "mine is a folder, but --out needs a file there"),
+        ("export nowhere -o mine --overwrite", "mine is a folder, but --out needs a file there"),
+        (f"fit {BASE} --strategy CORAL --budget 5 -o x", "--budget and --jobs are for --auto; leave them out with --strategy"),
+        (f"fit {BASE} --strategy CORAL --jobs 2 -o x", "--budget and --jobs are for --auto"),
         ("measure -s a.csv -t empty.csv -l back", "the file empty.csv is empty"),
         (f"fit {BASE} --strategy Coral -o x", "did you mean CORAL"),
         (f"fit {BASE} --strategy CORAL --set regularisation=1 -o x", "Invalid parameter 'regularisation'"),
@@ -286,6 +298,59 @@ def test_errors_are_one_sentence_and_change_nothing(arguments, said, folder, com
     assert lines[0].startswith("error: ")
     assert said in lines[0]
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("place", ["locked/x", "locked"])
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_read(folder, invoke, monkeypatch, place):
+    (folder / "locked").mkdir(exist_ok=True)
+    monkeypatch.setattr("os.access", lambda path, mode: not (mode & os.W_OK and Path(path).name == "locked"))
+    result = invoke(f"fit -s nothing.csv -t c.csv -l back --auto -o {place}")
+    assert result.exit_code == 2
+    assert f"nothing can be written in the folder {folder / 'locked'}; give another --out" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["compare", "measure", "rank", "fit --strategy CORAL"])
+def test_a_seed_below_zero_is_refused_by_its_option(command, invoke):
+    result = invoke(f"{command} {BASE} --seed -1")
+    assert result.exit_code == 2
+    assert "'--seed'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "finished", "goes_on"),
+    [
+        ("compare", "cells", True),
+        ("compare", "", False),
+        ("compare --overwrite", "cells", False),
+        ("fit --strategy FineTune", "training", True),
+        ("fit --strategy CORAL", "", False),
+        ("fit --auto", "training", False),
+        ("measure", "", False),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_goes_on(arguments, finished, goes_on, invoke, monkeypatch, tmp_path):
+    (tmp_path / "stopped" / finished).mkdir(parents=True)
+    out = tmp_path / "stopped" / ("figures.json" if arguments == "measure" else "")
+
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sterna.Domains.from_files", interrupted)
+    result = invoke(f"{arguments} {BASE} -o {out}")
+    assert result.exit_code == 130
+    assert result.stderr.startswith("stopped; ")
+    assert ("what was finished is kept: the same command goes on from there" in result.stderr) == goes_on
+    assert ("the same command starts anew" in result.stderr) != goes_on
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("", (300.0, None)), ("--budget 7.5 --jobs 2", (7.5, 2)), ("--budget 0 -j -1", (None, -1))]
+)
+def test_the_budget_and_the_jobs_of_auto(given, expected, invoke):
+    result = invoke(f"fit {BASE} --auto --estimator linear --set strategies=CORAL {given} --overwrite -o timed")
+    assert result.exit_code == 0, result.output
+    auto = sterna.load("timed")[-1]
+    assert (auto.budget, auto.n_jobs) == expected
 
 
 def test_an_error_of_a_real_process(folder, compared):

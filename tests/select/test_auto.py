@@ -404,9 +404,10 @@ def test_gaps_are_filled_in_arrays_as_in_tables():
     table = AutoTransfer("linear", strategies=FEW).fit(pd.DataFrame(X), shown, sample_domain=codes)
     assert model.predict_proba(X[codes < 0]) == pytest.approx(table.predict_proba(pd.DataFrame(X)[codes < 0]))
     assert np.mean(model.predict(X[codes < 0]) == y[codes < 0]) > 0.8
-    whole = AutoTransfer("linear", strategies=FEW).fit(np.nan_to_num(X), shown, sample_domain=codes)
-    with pytest.raises(ValueError, match="NaN"):
-        whole.predict(X)
+    whole = np.nan_to_num(X)
+    later = AutoTransfer("linear", strategies=FEW).fit(whole.tolist(), shown, sample_domain=codes)
+    expected = later.predict_proba(np.where(np.isnan(X), np.median(whole, axis=0), X))
+    np.testing.assert_array_equal(later.predict_proba(X.tolist()), expected)
 
 
 def test_sparse_rows():
@@ -468,6 +469,93 @@ def test_it_explains_every_strategy():
     assert told.startswith("The mixture is handed over")
     assert all(name in told for name in model.results_["strategy"])
     assert (model.results_["reason"].ne("") | model.results_["loss"].notna()).all()
+
+
+def test_unlabelled_whole_numbers_are_no_class_and_the_task_may_be_given():
+    X, _, codes, _ = rescaled(n_source=600, n_target=300)
+    y = np.arange(900) % 60
+    shown = np.where(np.arange(900) < 620, y, -1)
+    assert AutoTransfer("linear", strategies=[]).fit(X, shown, sample_domain=codes).task_ == "classification"
+    values = AutoTransfer("linear", strategies=[], task="regression").fit(
+        X, np.where(shown < 0, np.nan, y), sample_domain=codes
+    )
+    assert values.task_ == "regression"
+    assert values.predict(X[:3]).dtype == float
+    assert (
+        AutoTransfer(Ridge(), strategies=[]).fit(X, np.where(shown < 0, np.nan, y % 3), sample_domain=codes).task_
+        == "regression"
+    )
+    with pytest.raises(ValueError, match="Ridge is for regression, but the task is classification"):
+        AutoTransfer(Ridge(), task="classification").fit(X, shown, sample_domain=codes)
+
+
+def test_a_class_that_no_source_has_needs_labels_enough():
+    X, shown, codes, y = rescaled()
+    shown[100] = 9
+    model = AutoTransfer("linear", strategies=FEW).fit(X, shown, sample_domain=codes)
+    assert "too few labels to learn 9" in model.choice_.reason
+    assert list(model.classes_) == [0, 1, 9]
+    assert model.predict_proba(X[codes < 0])[:, 2].max() < 0.01
+    assert np.mean(model.predict(X[codes < 0]) == y[codes < 0]) > 0.8
+
+
+def test_few_source_rows_or_one_class():
+    X, shown, codes, _ = rescaled(n_source=6)
+    model = AutoTransfer("linear", strategies=FEW).fit(X, shown, sample_domain=codes)
+    assert (model.choice_.method, model.weights_) == ("too few rows", {"SourceOnly": 1.0})
+    shown[:6] = 1
+    with pytest.raises(ValueError, match="all 6 labelled source rows are of the class 1; give rows of another class too"):
+        model.fit(X, shown, sample_domain=codes)
+
+
+class Doubled(sterna.align.CORAL):
+    """Its probabilities are none."""
+
+    def predict_proba(self, X, sample_domain=None, *, allow_source=False):
+        return 2 * super().predict_proba(X, sample_domain, allow_source=allow_source)
+
+
+def test_a_strategy_whose_probabilities_are_none_is_void():
+    X, shown, codes, _ = rescaled()
+    model = AutoTransfer("linear", strategies=[Doubled(), "DomainStandardization"]).fit(X, shown, sample_domain=codes)
+    reasons = model.results_.set_index("strategy")["reason"]
+    assert reasons["Doubled"] == "void: its probabilities are not finite, or do not sum to one"
+    assert "DomainStandardization" in model.weights_
+
+
+def test_probabilities_are_there_whatever_is_chosen():
+    X, shown, codes, _ = rescaled(n_labelled=40)
+    model = AutoTransfer("svm", strategies=["AdaptiveSVM", "DomainStandardization"]).fit(X, shown, sample_domain=codes)
+    proba = model.predict_proba(X[codes < 0])
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    np.testing.assert_array_equal(model.classes_[proba.argmax(axis=1)], model.predict(X[codes < 0]))
+
+
+class Sleeping(sterna.align.CORAL):
+    """Takes its time."""
+
+    def fit(self, X, y, sample_domain=None):
+        time.sleep(1.2)
+        return super().fit(X, y, sample_domain)
+
+
+def test_a_slow_strategy_does_not_cost_the_quick_ones_their_place():
+    X, shown, codes, _ = rescaled()
+    model = AutoTransfer("linear", strategies=["CORAL", Sleeping()], budget=1.0)
+    model.fit(X, shown, sample_domain=codes)
+    assert "CORAL" in model.weights_
+    assert "Sleeping" not in model.weights_
+    assert "the budget left out 1 strategy" in model.choice_.reason
+
+
+def test_strategies_that_are_judged_do_not_look_at_themselves(monkeypatch):
+    X, shown, codes, _ = rescaled()
+    looked = []
+    monkeypatch.setattr(sterna.align.CORAL, "_check_classes", lambda self, *given: looked.append(self))
+    AutoTransfer("linear", strategies=["CORAL"]).fit(X, shown, sample_domain=codes)
+    assert not looked
+    sterna.align.CORAL().fit(X, shown, sample_domain=codes)
+    assert looked
 
 
 def test_all_labels_known_or_classes_missing_in_the_target():

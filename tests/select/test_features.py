@@ -74,6 +74,13 @@ def test_ami_of_other_rows_is_refused():
         class_ami(np.eye(3), np.ones((5, 2)))
 
 
+@pytest.mark.parametrize("max_rows", [0, 1, -1, 1.5, "all", None])
+def test_a_number_of_rows_that_is_none_is_refused(max_rows):
+    for score in (lambda: class_ami(np.eye(3), np.eye(3), max_rows=max_rows), lambda: rankme(np.eye(3), max_rows=max_rows)):
+        with pytest.raises(ValueError, match=f"max_rows is {max_rows!r}; give a whole number of 2 or more"):
+            score()
+
+
 # -- rankme
 
 

@@ -188,8 +188,12 @@ X6, Y6 = np.arange(6.0)[:, None], np.array([0, 1, 0, 1, 0, 1])
     [
         (reverse_validation, [1] * 6, {}, "no target row"),
         (reverse_validation, [-1] * 6, {}, "no labelled source row"),
-        (reverse_validation, [1] + [-1] * 5, {}, "1 folds of 1 labelled source rows"),
-        (reverse_validation, [1, 1, 1, 1, -1, -1], {"n_folds": 1}, "1 folds of 4"),
+        (reverse_validation, [1] + [-1] * 5, {}, "labelled source rows, of which there is 1; label 2 or more"),
+        (reverse_validation, [1, 1, 1, 1, -1, -1], {"n_folds": 1}, "n_folds is 1; give a whole number of 2 or more"),
+        (reverse_validation, [1, 1, 1, 1, -1, -1], {"n_folds": 2.5}, "n_folds is 2.5"),
+        (reverse_validation, [1, -1, 1, -1, -1, -1], {}, "not held out in a fold all have the class 0; give two source rows"),
+        (reverse_validation, [1, 1, 1, -1, -1, -1], {}, "all have the class 0; give two source rows or more of two classes"),
+        (leave_one_source_out, [1, 1, -1, 2, -1, 2], {}, "without source 1 the labelled source rows all have the class 1"),
         (reverse_validation, [1, 1, 1, 1, -1], {}, "sample_domain has shape"),
         (leave_one_source_out, [1, 1, 1, 1, -1, -1], {}, "two source domains or more, got one"),
         (leave_one_source_out, [-1] * 6, {}, "no labelled source row"),
@@ -199,6 +203,19 @@ X6, Y6 = np.arange(6.0)[:, None], np.array([0, 1, 0, 1, 0, 1])
 def test_bad_stacks_get_a_sentence(score, sample_domain, more, message):
     with pytest.raises(ValueError, match=message):
         score(SourceOnly(), X6, Y6, sample_domain, **more)
+
+
+@pytest.mark.parametrize(
+    ("score", "sample_domain", "what"),
+    [
+        (reverse_validation, [1, 1, 1, -1, -1, -1], "a fold of the source"),
+        (leave_one_source_out, [1, 2, 2, 2, -1, -1], "source 1"),
+    ],
+)
+def test_one_held_out_row_has_no_r_squared(score, sample_domain, what):
+    with pytest.raises(ValueError, match=f"{what} has 1 labelled row, which has no R squared; give a scoring"):
+        score(SourceOnly(Ridge()), X6, Y6, sample_domain)
+    assert score(SourceOnly(Ridge()), X6, Y6, sample_domain, scoring="neg_mean_squared_error") <= 0
 
 
 @each_score

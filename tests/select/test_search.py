@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.pruners import ThresholdPruner
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -371,6 +373,15 @@ def test_a_pruned_trial_is_worth_the_mean_of_its_folds():
     assert row["value"] == pytest.approx(cross_validated(X, y, sample_domain, row["params"]["estimator__alpha"], First()))
 
 
+def test_a_pruner_that_gives_up_all_trials_is_named():
+    search = TransferSearch(Pooled(Ridge()), {"estimator__alpha": [0.1, 1.0]}, pruner=ThresholdPruner(lower=2), random_state=0)
+    with pytest.raises(
+        ValueError, match="none of 2 trials has a score: the pruner gave up all of them before their last fold; give pruner=No"
+    ):
+        search.fit(*values())
+    assert search.trials_["state"].tolist() == ["pruned"] * 2
+
+
 def test_the_time_budget_holds_for_folds_and_for_the_last_fit(monkeypatch):
     monkeypatch.setattr("sterna.select._search_run.time.perf_counter", lambda: Clock.now)
     X, y, sample_domain = values()
@@ -482,6 +493,32 @@ def test_the_trials_of_other_data_are_refused(tmp_path, part):
         running(1, path).fit(*stack)
 
 
+def test_a_file_that_another_search_has_is_refused_and_is_free_after_a_kill(in_one_go, tmp_path):
+    path = tmp_path / "trials.jsonl"
+    running(5, path).fit(*values())
+    before = path.read_bytes()
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match=r"trials.jsonl' is in use by another search; wait for its end, or give another"):
+            running(12, path).fit(*values())
+        assert path.read_bytes() == before
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert shown(running(12, path).fit(*values())) == in_one_go[0]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from sterna.select._search_lock import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
     for content in ("a,b\n1,2", '{"name": 1}\n', "[1]"):
         path = tmp_path / "other"
@@ -576,6 +613,8 @@ def test_progress_is_a_line_for_each_trial(capsys):
         ({"space": {"estimator__alpha": [1, 1.0]}}, ValueError, "space lists 1.0 twice for 'estimator__alpha'"),
         ({"n_trials": 0}, ValueError, "'n_trials' parameter .* Got 0"),
         ({"time_budget": 0}, ValueError, "'time_budget' parameter .* Got 0"),
+        ({"time_budget": "5"}, ValueError, "'time_budget' parameter .* Got '5'"),
+        ({"storage": 5}, ValueError, "'storage' parameter .* Got 5"),
         ({"sampler": "grid"}, ValueError, "'sampler' parameter .* Got 'grid'"),
         ({"pruner": "mean"}, ValueError, "pruner is 'mean'; give 'median', 'halving', None or one of optuna.pruners"),
         ({"scoring": "acuracy"}, ValueError, "acuracy"),

@@ -73,6 +73,10 @@ def test_memory_stays_far_below_all_pairs():
     ("options", "message"),
     [
         ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"temperature": "warm"}, "temperature is 'warm'; give a positive number"),
+        ({"max_rows": 0}, "max_rows is 0; give a whole number of 2 or more"),
+        ({"max_rows": 1}, "max_rows is 1"),
+        ({"max_rows": 2.5}, "max_rows is 2.5"),
         ({"features_target": np.ones((3, 2))}, "features_target has 3 rows but proba_target has 2"),
         ({"features_target": np.full((2, 2), np.nan)}, "features_target holds NaN"),
     ],

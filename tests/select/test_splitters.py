@@ -50,6 +50,17 @@ def test_groups_stay_together():
         assert not set(groups[test]) & set(groups[labelled])
 
 
+def test_groups_may_be_of_any_kind_and_rows_that_are_not_tested_need_none():
+    X, y, sample_domain = stack()
+    numbers = np.arange(70) // 4
+    names = np.array([7, "b", 2.5, "d", (1, 2)], dtype=object)[numbers % 5]
+    names[sample_domain > 0] = None
+    names[52:] = np.nan
+    expected = [test.tolist() for _, test in TargetFold(3, groups=numbers, random_state=0).split(X, y, sample_domain)]
+    found = [test.tolist() for _, test in TargetFold(3, groups=names, random_state=0).split(X, y, sample_domain)]
+    assert sorted(found) == sorted(expected)
+
+
 def test_each_source_is_left_out_once():
     X, y, sample_domain = stack()
     tests = [test for _, test in LeaveOneSourceOut().split(X, y, sample_domain)]
@@ -113,7 +124,20 @@ def test_in_cross_val_score_with_values():
         (lambda X, y, d: TargetFold().split(X, y), "TargetFold got no domains; give the search groups=sample_domain"),
         (lambda X, y, d: TargetFold().split(X, None, d), "got no labels"),
         (lambda X, y, d: TargetFold(20).split(X, y, d), "n_splits is 20, but there are 12 labelled target rows; give 2 to 12"),
-        (lambda X, y, d: TargetFold(2, groups=np.zeros(70)).split(X, y, d), "there are 1 groups"),
+        (
+            lambda X, y, d: TargetFold(2, groups=np.zeros(70)).split(X, y, d),
+            "TargetFold splits groups of labelled target rows, of which the stack has 1; give 2 or more",
+        ),
+        (lambda X, y, d: TargetFold(2, groups=[None] * 70).split(X, y, d), "groups holds None for row 40; give each labelled"),
+        (lambda X, y, d: TargetFold(2, groups=[np.nan] * 70).split(X, y, d), "groups holds nan for row 40"),
+        (lambda X, y, d: TargetFold("3").split(X, y, d), "TargetFold: n_splits is '3'; give a whole number of 2 or more"),
+        (lambda X, y, d: TargetFold(None).split(X, y, d), "TargetFold: n_splits is None"),
+        (lambda X, y, d: TargetFold(2.5).split(X, y, d), "TargetFold: n_splits is 2.5"),
+        (lambda X, y, d: TargetFold().split(X, y, abs(d)), "labelled target rows, of which the stack has 0; give 2 or more"),
+        (lambda X, y, d: SourceFold("3").split(X, y, d), "SourceFold: n_splits is '3'; give a whole number"),
+        (lambda X, y, d: SourceFold(None).split(X, y, d), "SourceFold: n_splits is None"),
+        (lambda X, y, d: SourceFold(True).split(X, y, d), "SourceFold: n_splits is True"),
+        (lambda X, y, d: SourceFold().split(X, y, -abs(d)), "labelled source rows, of which the stack has 0; give 2 or more"),
         (lambda X, y, d: TargetFold(2, groups=np.zeros(7)).split(X, y, d), "groups has the shape"),
         (lambda X, y, d: LeaveOneSourceOut().split(X, y, np.where(d > 0, 1, d)), "two sources or more, got 1; use SourceFold"),
         (lambda X, y, d: SourceFold(100).split(X, y, d), "there are 40 labelled source rows"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 from sterna.select import dev, devn, effective_sample_size, importance_weighted_validation, importance_weights
 
@@ -66,6 +68,33 @@ def test_ratios_that_are_not_divided_by_their_mean():
     assert weights == pytest.approx(raw / raw.mean())
     assert raw.mean() != pytest.approx(1.0, abs=1e-6)
     assert raw.max() <= 20
+
+
+def test_weights_of_any_form_are_those_of_the_array():
+    rng = np.random.default_rng(0)
+    source, target = (np.where(np.abs(X) > 0.5, X, 0.0) for X in (rng.normal(size=(60, 2)), rng.normal(loc=1.0, size=(50, 2))))
+    dense, thin = importance_weights(source, target), importance_weights(sparse.csr_array(source), sparse.csr_array(target))
+    assert importance_weights(source.tolist(), pd.DataFrame(target)) == pytest.approx(dense)
+    for form in (sparse.coo_array, sparse.csc_matrix):
+        assert importance_weights(form(source), form(target)) == pytest.approx(thin)
+    assert importance_weights(source, sparse.coo_array(target)) == pytest.approx(thin)
+    assert importance_weights(sparse.coo_array(source[:1]), target.tolist()) == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (np.ones((5, 2)), np.ones((5, 3)), "X_source has 2 columns but X_target has 3; give the same features of both"),
+        (sparse.coo_array(np.ones((5, 2))), [[1.0], [2.0]], "X_source has 2 columns but X_target has 1"),
+        (np.ones((5, 2)), [[1.0, np.nan]] * 3, "X_target holds NaN or infinite values; impute them first"),
+        ([["a", "b"]] * 3, np.ones((5, 2)), "X_source holds values that are no numbers"),
+        ([1.0, 2.0], np.ones((5, 1)), r"X_source has the shape \(2,\); give \(n_samples, n_features\)"),
+        (np.ones((0, 2)), np.ones((5, 2)), "X_source has 0 rows and 2 columns; give a row and a column or more"),
+    ],
+)
+def test_rows_without_a_weight_get_a_sentence(source, target, message):
+    with pytest.raises(ValueError, match=message):
+        importance_weights(source, target)
 
 
 @pytest.mark.parametrize("weights", [[0.3, 0.3, 0.3], [0.1 + 0.2, 0.3, 0.3]])

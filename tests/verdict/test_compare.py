@@ -337,6 +337,8 @@ def test_a_time_budget_stops_between_splits(pair, quick):
     assert summary["protocol"]["planned_splits"] == 6
     assert "time budget of 1e-06 s ended after 1 of 6 splits; 3 are needed" in summary["protocol"]["stopped"]
     assert comparison.verdict.word == comparison.adaptation.word == "unproven"
+    left_out = [item for item in summary["strategies"] if "the others took half of it" in (item["reason"] or "")]
+    assert {item["name"] for item in left_out} >= {"CORAL"}
     assert "1 splits are complete, 3 are needed" in comparison.verdict.sentence
 
 

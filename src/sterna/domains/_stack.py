@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 def is_labelled(y: Array) -> NDArray[np.bool_]:
-    """Say which entries of `y` hold a label: everything but NaN, None and NA.
+    """Say which entries of `y` hold a label: everything but NaN, None, NA and text of nothing but blanks.
 
     Parameters
     ----------
@@ -27,7 +27,13 @@ def is_labelled(y: Array) -> NDArray[np.bool_]:
     -------
     ndarray of bool of shape (n_samples,)
     """
-    return np.asarray(~pd.isna(y), dtype=bool)
+    known = np.asarray(~pd.isna(y), dtype=bool)
+    return known & ~_is_blank(y) if y.dtype.kind in "OU" else known
+
+
+def _is_blank(y: Array) -> NDArray[np.bool_]:
+    blank = (isinstance(label, str) and (not label or label.isspace()) for label in y.tolist())
+    return np.fromiter(blank, dtype=bool, count=len(y))
 
 
 # the dtype of labels by the kinds of Python types among them; bool and int are kinds of number
@@ -209,6 +215,8 @@ def take_apart(X: Any, y: Array, sample_domain: Any) -> DomainData:
     DomainData
     """
     codes = domain_codes(sample_domain, X.shape[0])
+    if len(y) != X.shape[0]:
+        raise ValueError(f"y has {len(y)} labels but X has {X.shape[0]} rows; give one entry per row, None where unknown")
     source = codes > 0
     labelled = known_rows(y, codes)
     keep = source & labelled

@@ -135,17 +135,21 @@ def convex_weights(predictions: list[Array], expected: Array, spread: float = 0.
     return weights / weights.sum()
 
 
-def _all_have_proba(self: Blend) -> bool:
-    return self.classes_ is not None and all(hasattr(model, "predict_proba") for model in self.models)
+def _has_proba(self: Blend) -> bool:
+    return self.classes_ is not None and (self.votes or all(hasattr(model, "predict_proba") for model in self.models))
 
 
 class Blend(BaseEstimator):
-    """Fitted models combined with weights: probabilities (votes, where a model has none) or values are averaged."""
+    """Fitted models combined with weights: probabilities (votes, where a model has none) or values are averaged.
 
-    def __init__(self, models: list[Any], weights: Array, classes: Array | None) -> None:
+    With `votes` it has probabilities even where a model has none.
+    """
+
+    def __init__(self, models: list[Any], weights: Array, classes: Array | None, votes: bool = False) -> None:
         self.models = models
         self.weights = weights
         self.classes = classes
+        self.votes = votes
         self.classes_ = classes
 
     def _combined(self, X: Any) -> Array:
@@ -156,7 +160,7 @@ class Blend(BaseEstimator):
         combined = self._combined(X)
         return combined[:, 0] if self.classes_ is None else self.classes_[combined.argmax(axis=1)]
 
-    @available_if(_all_have_proba)
+    @available_if(_has_proba)
     def predict_proba(self, X: Any) -> Array:
         return self._combined(X)
 
@@ -169,6 +173,6 @@ class BlendRegressor(RegressorMixin, Blend):
     """Blend of regressors."""
 
 
-def blend(models: list[Any], weights: Array, classes: Array | None) -> Blend:
+def blend(models: list[Any], weights: Array, classes: Array | None, votes: bool = False) -> Blend:
     """A `Blend` for the task."""
-    return (BlendRegressor if classes is None else BlendClassifier)(models, weights, classes)
+    return (BlendRegressor if classes is None else BlendClassifier)(models, weights, classes, votes)

@@ -1,16 +1,17 @@
-"""AutoTransfer: the strategies that suit, raced, mixed and calibrated, or the best plain model where transfer is not shown to help."""
+"""AutoTransfer: the strategies that suit, raced, mixed and calibrated, or the best plain model where their mixture does worse."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
@@ -18,7 +19,7 @@ from sterna.base import TransferEstimator
 from sterna.domains import Domains, TablePreprocessor
 from sterna.domains._arrays import to_host
 from sterna.domains._labels import infer_task
-from sterna.domains._stack import Array, DomainData, is_labelled, rows_of, vstack
+from sterna.domains._stack import Array, DomainData, domain_codes, is_labelled, known_rows, rows_of, vstack
 from sterna.measures._measure import kind_of_shift
 from sterna.parameters._trust import blend
 from sterna.select._auto_entrants import find_entrants
@@ -28,18 +29,18 @@ from sterna.select._auto_source import AsSource
 from sterna.select._auto_unlabelled import choose_without_labels, plain_model
 from sterna.select._auto_weights import weigh
 from sterna.select._auto_words import Choice, explanation, result_rows
-from sterna.select._candidates import base_estimator, named_estimator
+from sterna.select._candidates import MIN_ROWS, base_estimator, named_estimator
 from sterna.select._search_stack import Stack, with_gaps
 from sterna.select._temperature import at_temperature
 
 #: From this many labelled target rows on strategies are judged by them.
 MIN_LABELLED = 8
 #: The choice is made on at most so many source rows, labelled target rows and unlabelled ones.
-MAX_ROWS = 10_000
+MAX_ROWS = 4000
 
 
 class AutoTransfer(TransferEstimator):
-    """Choose among all strategies that suit these domains, and fall back to the best plain model where transfer is not shown to help.
+    """Choose among all strategies that suit these domains, and fall back to the best plain model where they do worse.
 
     When to use it: when you want a model, not a comparison. When it cannot help: without target labels the choice rests on scores that
     guess; `sterna.compare` proves what labels can prove.
@@ -56,6 +57,8 @@ class AutoTransfer(TransferEstimator):
     kernel : bool, default=None
         Whether strategies that are fitted quickly also enter over a kernel model, once there are labels to choose by; None: where no
         `estimator` is given.
+    task : {"classification", "regression"}, default=None
+        None: that of the given `estimator`; else text, booleans and few whole numbers are classes, other numbers are values.
     random_state : int, default=None
         Seeds all folds and strategies; None: 0, so that a fit can be repeated.
     n_jobs : int, default=None
@@ -106,7 +109,7 @@ class AutoTransfer(TransferEstimator):
        handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
-    The choice is made on a random 10,000 source rows, labelled target rows and unlabelled ones where there are more. Cost: with labels at
+    The choice is made on a random 4000 source rows, labelled target rows and unlabelled ones where there are more. Cost: with labels at
     most 5 fits a strategy, else one; and a last one, on all rows, of each that is averaged.
 
     References
@@ -137,7 +140,8 @@ class AutoTransfer(TransferEstimator):
         "estimator": [HasMethods(["fit", "predict"]), str, None],
         "budget": [Interval(Real, 0, None, closed="neither"), None],
         "kernel": ["boolean", None],
-        "random_state": [Interval(Integral, 0, None, closed="left"), None],
+        "task": [StrOptions({"classification", "regression"}), None],
+        "random_state": [Interval(Integral, 0, 2**32 - 1, closed="both"), None],
         "n_jobs": [Integral, None],
         "progress": ["boolean"],
     }
@@ -149,6 +153,7 @@ class AutoTransfer(TransferEstimator):
         budget: float | None = 300.0,
         strategies: Iterable[Any] | str | None = None,
         kernel: bool | None = None,
+        task: str | None = None,
         random_state: int | None = None,
         n_jobs: int | None = None,
         progress: bool = False,
@@ -157,22 +162,35 @@ class AutoTransfer(TransferEstimator):
         self.budget = budget
         self.strategies = strategies
         self.kernel = kernel
+        self.task = task
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.progress = progress
 
     def fit(self, X: Any, y: Any, sample_domain: Any = None) -> Self:
         """Choose and fit; parameters as in every strategy's `fit`. X may also be a raw table, or have gaps (NaN), which are filled in."""
+        self._validate_params()
         labels = column_or_1d(np.asarray(to_host(y), dtype=None))
-        known = labels[is_labelled(labels)]
+        codes = None if sample_domain is None else domain_codes(sample_domain, len(labels))
+        known = labels[is_labelled(labels) if codes is None else known_rows(labels, codes)]
         if not len(known):
             raise ValueError(f"y has {len(labels)} entries and no label; AutoTransfer needs labelled source rows")
-        self.task_ = infer_task(known)
-        self.preprocessor_ = None
+        self.task_ = self._task_of(known)
+        self.preprocessor_, self.fill_ = None, None
+        X = _as_rows(X)
         if isinstance(X, pd.DataFrame) or _has_gaps(X):
             self.preprocessor_ = TablePreprocessor().fit(X, y, sample_domain)
             X = self.preprocessor_.transform(X)
+        elif isinstance(X, np.ndarray) and X.ndim == 2 and len(X) and X.dtype.kind in "fiu":
+            self.fill_ = np.median(X, axis=0)
         return super().fit(X, y, sample_domain)
+
+    def _task_of(self, known: Array) -> str:
+        given = None if self.estimator is None or isinstance(self.estimator, str) else self.estimator
+        own = None if given is None else "classification" if is_classifier(given) else "regression"
+        if self.task is not None and own not in (None, self.task):
+            raise ValueError(f"estimator {type(given).__name__} is for {own}, but the task is {self.task}; give another one")
+        return self.task or own or infer_task(known)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -180,8 +198,11 @@ class AutoTransfer(TransferEstimator):
         return tags
 
     def _validated(self, X: Any, method: str) -> Any:
+        X = _as_rows(X)
         if self.preprocessor_ is not None:
             X = self.preprocessor_.transform(X)
+        elif _has_gaps(X) and self.fill_ is not None and X.shape[1] == len(self.fill_):
+            X = np.where(np.isnan(X), self.fill_, X)
         return super()._validated(X, method)
 
     def _base_estimator(self) -> Any:
@@ -199,6 +220,7 @@ class AutoTransfer(TransferEstimator):
             self._choose(data, tell)
 
     def _choose(self, data: DomainData, tell: Callable[[str], None]) -> None:
+        data, aside = _without_rare_classes(data) if is_classifier(self) else (data, "")
         whole, domains = self._stacked(data)
         seed = self.random_state or 0
         stack = whole.sample(MAX_ROWS, seed)
@@ -211,15 +233,16 @@ class AutoTransfer(TransferEstimator):
         why = f" ({reason})" if self.estimator is None else ""  # else somebody else knows
         self.base_reason_ = f"{type(base).__name__}{why}{', and a kernel model' if kernel else ''}"
         entrants, skipped = find_entrants(self.strategies, domains, base, self.kind_, seed, kernel=kernel)
-        if not judged and self.kind_ == ["none"]:
-            choice, self.temperature_ = Choice.no_difference(plain_model(stack, entrants)), 1.0
+        if not judged and (self.kind_ == ["none"] or len(stack.source) < MIN_ROWS):
+            say = Choice.no_difference if len(stack.source) >= MIN_ROWS else Choice.too_few
+            choice, self.temperature_ = say(plain_model(stack, entrants)), 1.0
             weigh(entrants, {choice.plain: 1.0})
         else:
             choose = choose_by_labels if judged else choose_without_labels
             choice, self.temperature_ = choose(stack, entrants, classes, clock, self.n_jobs, seed)
         self.weights_, models = _fit_chosen(whole, entrants, choice.plain)
-        self.estimator_ = blend(models, np.array(list(self.weights_.values())), classes)
-        self.adapted_, self.choice_ = True, choice
+        self.estimator_ = blend(models, np.array(list(self.weights_.values())), classes, votes=True)
+        self.adapted_, self.choice_ = True, replace(choice, reason=choice.reason + aside)
         self._rows = result_rows(entrants, skipped)
         self.health_ = {"transfers": choice.transfers, "chosen": ", ".join(self.weights_), "method": choice.method}
 
@@ -249,7 +272,8 @@ class AutoTransfer(TransferEstimator):
     def _call_source(self, method: str, X: Any) -> Array:
         """Source rows are predicted by each member as it represents those."""
         inside = self.estimator_
-        return getattr(blend([AsSource(model) for model in inside.models], inside.weights, inside.classes), method)(X)
+        source = blend([AsSource(model) for model in inside.models], inside.weights, inside.classes, votes=True)
+        return getattr(source, method)(X)
 
     def explain(self) -> str:
         """Say what was chosen and rejected, and why.
@@ -271,8 +295,32 @@ class AutoTransfer(TransferEstimator):
         return pd.DataFrame(self._rows)
 
 
+def _as_rows(X: Any) -> Any:
+    """Lists as arrays, and arrays of mixed things as tables."""
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    return pd.DataFrame(X).infer_objects() if isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2 else X
+
+
 def _has_gaps(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and bool(np.isnan(X).any())
+
+
+def _without_rare_classes(data: DomainData) -> tuple[DomainData, str]:
+    """Without target labels of classes that no source has, where labels are too few to learn them, and a clause that says so."""
+    new = ~np.isin(data.y_target, data.y_source)
+    aside = ""
+    if data.n_target_labelled < MIN_LABELLED and new.any():
+        classes = ", ".join(map(repr, np.unique(data.y_target[new]).tolist()))
+        aside = f"; too few labels to learn {classes}, which no source has, so that these are not predicted"
+        shown = data.labelled.copy()
+        shown[np.flatnonzero(shown)[new]] = False
+        data = replace(data, y_target=data.y_target[~new], labelled=shown)
+    labels = np.unique(np.concatenate([data.y_source, data.y_target]))
+    if len(labels) < 2:
+        raise ValueError(
+            f"all {len(data.y_source)} labelled source rows are of the class {labels.tolist()[0]!r}; give rows of another class too"
+        )
+    return data, aside
 
 
 def _fit_chosen(stack: Stack, entrants: list[Entrant], plain: str) -> tuple[dict[str, float], list[Any]]:

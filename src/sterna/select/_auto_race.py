@@ -13,12 +13,19 @@ import numpy as np
 from joblib import Parallel, delayed
 from rich.console import Console
 
+from sterna.base import unobserved
 from sterna.domains._stack import Array
 
 #: From so many judged rows on the worse half may be left out.
 MIN_JUDGED = 40
 #: So few strategies are not halved any more.
 FEW = 10
+#: So many strategies are fitted on all rows in the end, as a rule ...
+N_CHOSEN = 5
+#: ... for which this share of the budget is left, late as it may be.
+LAST_SHARE = 0.1
+#: How reasons begin that the budget is to blame for.
+LATE = ("the budget was spent", "too slow for the budget")
 
 
 @dataclass
@@ -95,8 +102,8 @@ def telling(shown: bool) -> Iterator[Callable[[str], None]]:
 def attempt(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float, str]:
     """What a strategy's work gives, in how many seconds, and why it failed."""
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a strategy in doubt of itself is judged by its score
+    with unobserved(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             found, fault = work(*arguments), ""
         except Exception as error:  # any strategy may fail on any data; the reason is kept
@@ -105,7 +112,7 @@ def attempt(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float, str]
 
 
 def run_all(
-    entrants: list[Entrant], work: Callable[..., Any], clock: Clock, n_jobs: int | None, n_later: int = 0
+    entrants: list[Entrant], work: Callable[..., Any], clock: Clock, n_jobs: int | None, n_later: float = 0
 ) -> list[tuple[Entrant, Any]]:
     """Run each entrant once, `work(model, ...)`; those that fail or take too long are out.
 
@@ -117,8 +124,8 @@ def run_all(
         Of an entrant's model.
     clock : Clock
     n_jobs : int or None
-    n_later : int, default=0
-        How many more runs of each must fit into the time that is left, beside a fit on all rows.
+    n_later : float, default=0
+        How many more runs of each must fit into the time that is left, beside a fit of a few on all rows.
 
     Returns
     -------
@@ -146,17 +153,20 @@ def _latest(entrant: Entrant, clock: Clock) -> float:
 
 def _unless_late(work: Callable[..., Any], model: Any, latest: float) -> tuple[Any, float, str]:
     if time.monotonic() > latest:
-        return None, 0.0, "the budget was spent"
+        return None, 0.0, LATE[0]
     return attempt(work, model)
 
 
-def _leave_out_slow(entrants: list[Entrant], clock: Clock, n_later: int) -> None:
+def _leave_out_slow(entrants: list[Entrant], clock: Clock, n_later: float) -> None:
     """Leave out the slowest until what is to come fits into the time that is left."""
     kept = sorted(entrants, key=lambda entrant: (not entrant.plain, entrant.seconds))
-    times = n_later + clock.growth
-    while kept and not kept[-1].plain and times * sum(entrant.seconds for entrant in kept) > clock.end - time.monotonic():
+    left = max(clock.end - time.monotonic(), LAST_SHARE * (clock.budget or np.inf))
+    while kept and not kept[-1].plain:
+        last = sorted(entrant.seconds for entrant in kept)[-N_CHOSEN:]
+        if n_later * sum(entrant.seconds for entrant in kept) + clock.growth * sum(last) <= left:
+            break
         slowest = kept.pop()
-        slowest.reason = f"too slow for the budget of {clock.budget:g} s: one fit took {slowest.seconds:.1f} s"
+        slowest.reason = f"{LATE[1]} of {clock.budget:g} s: one fit took {slowest.seconds:.1f} s"
         if clock.growth > 1:
             slowest.reason += f" on {1 / clock.growth:.0%} of the rows".replace("%", " %")
 
@@ -195,9 +205,10 @@ def race(
     judged: list[Array] = []
     alive = entrants
     for k, (_, test) in enumerate(folds):
-        results = run_all(alive, _of_fold(work, k), clock, n_jobs, n_later=len(folds) - k - 1)
         judged.append(test)
         rows = np.concatenate(judged)
+        later = _later_runs(len(alive), [len(test) for _, test in folds], k)
+        results = run_all(alive, _of_fold(work, k), clock, n_jobs, n_later=later)
         for entrant, predicted in results:
             entrant.parts.append(predicted)
             entrant.loss = float(np.mean(np.sum((np.concatenate(entrant.parts) - expected[rows]) ** 2, axis=1)))
@@ -207,6 +218,16 @@ def race(
         if k + 1 < len(folds) and len(rows) >= MIN_JUDGED:
             alive = _better_half(alive, len(rows))
     return alive
+
+
+def _later_runs(n_alive: int, sizes: list[int], k: int) -> float:
+    """How often each of `n_alive` is run after fold k, on average, as the worse half is left out."""
+    runs, kept = 0.0, n_alive
+    for j in range(k + 1, len(sizes)):
+        if sum(sizes[:j]) >= MIN_JUDGED:
+            kept = min(kept, max(FEW, -(-kept // 2)))
+        runs += kept / n_alive
+    return runs
 
 
 def _of_fold(work: Callable[[Any, int], Array], k: int) -> Callable[[Any], Array]:

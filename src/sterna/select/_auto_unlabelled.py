@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import r2_score
 
 from sterna.domains._stack import Array
 from sterna.select._auto_race import Clock, Entrant, run_all
@@ -47,6 +48,16 @@ class Seen:
     source: Array
     source_score: float | None
 
+    @classmethod
+    def of(cls, target: Array, source: Array, y_source: Array, classes: Array | None) -> Seen:
+        """From what it says and the labels of the held-out source rows."""
+        predicted, held = (x[:, 0] if classes is None else classes[x.argmax(axis=1)] for x in (target, source))
+        if classes is not None:
+            return cls(target, predicted, source, float(np.mean(held == y_source)))
+        known = len(y_source) > 1
+        score = float("nan") if not np.all(np.isfinite(held)) else r2_score(y_source, held) if known else None
+        return cls(target, predicted, source, score)
+
 
 def choose_without_labels(
     stack: Stack, entrants: list[Entrant], classes: Array | None, clock: Clock, n_jobs: int | None, seed: int
@@ -63,9 +74,7 @@ def choose_without_labels(
 
     def look(model: object) -> Seen:
         fitted = Fitted(stack.fit(model, rows), stack, test)
-        return Seen(
-            fitted.outputs_target(classes), fitted.predict_target(), fitted.outputs_source(classes), fitted.source_score()
-        )
+        return Seen.of(fitted.outputs_target(classes), fitted.outputs_source(classes), y[held], classes)
 
     tried = [entrant for entrant in entrants if not entrant.reason]
     seen = {entrant.name: found for entrant, found in run_all(tried, look, clock, n_jobs)}
@@ -130,8 +139,16 @@ def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: 
         if entrant.name not in seen or entrant.name == plain:
             continue
         found = seen[entrant.name]
-        reason = guard(found.predicted, y_source, task, source_score=found.source_score, plain_source_score=usual)
+        reason = _no_probabilities(found) if task == "classification" else None
+        reason = reason or guard(found.predicted, y_source, task, source_score=found.source_score, plain_source_score=usual)
         entrant.reason = "" if reason is None else f"void: {reason}"
+
+
+def _no_probabilities(found: Seen) -> str | None:
+    both = np.concatenate([found.target, found.source])
+    if np.all(np.isfinite(both)) and np.all(both >= 0) and np.allclose(both.sum(axis=1), 1, atol=1e-3):
+        return None
+    return "its probabilities are not finite, or do not sum to one"
 
 
 def _scores(kept: dict[str, Seen]) -> dict[str, dict[str, float]]:

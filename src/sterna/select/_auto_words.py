@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sterna.domains._stack import Array
-from sterna.select._auto_race import Entrant
+from sterna.select._auto_race import LATE, Entrant
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Choice:
 
     Attributes
     ----------
-    method : {"labels", "label-free scores", "no difference"}
+    method : {"labels", "label-free scores", "no difference", "too few rows"}
     plain : str
         The best plain model, as far as is known.
     transfers : bool
@@ -39,21 +39,22 @@ class Choice:
             f"on {len(gain)} labelled target rows, each held out from the choice too, the mixture has a {loss} {abs(mean):.3g} "
             f"{'lower' if mean > 0 else 'higher'} (standard error {error:.2g}) than that of the best plain model"
         )
-        transfers = _transfers(entrants)
+        transfers, late = _transfers(entrants), _cut(entrants)
         if not helps:
-            return cls(
-                "labels",
-                plain,
-                transfers,
-                f"{plain} is handed over, since transfer is neither shown nor predicted to help: {where}",
+            what = f"{plain} is handed over, since the mixture errs more by over two standard errors"
+        elif not transfers:
+            judged = any(not entrant.plain and entrant.parts for entrant in entrants if not _is_late(entrant))
+            why = "no transfer improves on" if judged else "nothing else was judged beside"
+            what = f"plain models are handed over, which {why}"
+        elif mean > 0:
+            shown = "shown to help" if mean > 2 * error else "predicted, not shown, to help"
+            what = f"the mixture is handed over, which is {shown}"
+        else:
+            what = (
+                "the mixture is handed over, which is not shown to help: it gives way to the best plain model only where it errs more "
+                "by over two standard errors"
             )
-        shown = "shown" if mean > 2 * error else "predicted, not shown,"
-        what = (
-            f"the mixture is handed over, which is {shown} to help"
-            if transfers
-            else "plain models are handed over, which no transfer improves on"
-        )
-        return cls("labels", plain, transfers, f"{what}: {where}")
+        return cls("labels", plain, transfers, f"{what}: {where}{late}")
 
     @classmethod
     def label_free(cls, plain: str, entrants: Sequence[Entrant], changed: bool) -> Choice:
@@ -66,13 +67,34 @@ class Choice:
             else "target rows could be rows of the source, so that other rows were chosen, if anything"
         )
         guess = "that is a guess: label some target rows, and sterna compare proves what helps"
-        return cls("label-free scores", plain, transfers, f"{what}: {why}; {guess}")
+        return cls("label-free scores", plain, transfers, f"{what}: {why}{_cut(entrants)}; {guess}")
 
     @classmethod
     def no_difference(cls, plain: str) -> Choice:
         """Nothing to adapt to, as far as can be seen without labels."""
         reason = f"{plain} is handed over: without target labels no difference of the domains is seen, so that there is nothing to adapt to"
         return cls("no difference", plain, False, reason)
+
+    @classmethod
+    def too_few(cls, plain: str) -> Choice:
+        """Nothing can be told from so few rows."""
+        return cls(
+            "too few rows", plain, False, f"{plain} is handed over: so few source rows tell nothing of which strategy helps"
+        )
+
+
+def _cut(entrants: Sequence[Entrant]) -> str:
+    """A clause on the strategies that the budget left out."""
+    late = sum(map(_is_late, entrants))
+    return (
+        f"; the budget left out {late} {'strategy' if late == 1 else 'strategies'}: give more to have them tried"
+        if late
+        else ""
+    )
+
+
+def _is_late(entrant: Entrant) -> bool:
+    return entrant.reason.startswith(LATE)
 
 
 def _transfers(entrants: Sequence[Entrant]) -> bool:
@@ -114,7 +136,7 @@ def explanation(choice: Choice, rows: Sequence[Mapping[str, Any]], kinds: Sequen
             apart.setdefault(row["reason"] or "nothing to choose", []).append(row["strategy"])
     if apart:
         lines += ["Not tried:", *(f"  {reason}: {', '.join(names)}" for reason, names in apart.items())]
-    if temperature != 1:
+    if f"{temperature:.2f}" != "1.00":
         sure = "too sure" if temperature > 1 else "not sure enough"
         lines.append(f"Probabilities were {sure}: the temperature is {temperature:.2f}.")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
+from sterna.measures._pairs import check_count
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_features, check_proba
 from sterna.select._facts import scorer_facts
@@ -67,6 +68,7 @@ def class_ami(proba_target: Any, features_target: Any, *, max_rows: int = 5000, 
     >>> round(class_ami(np.repeat([[0.9, 0.1], [0.2, 0.8]], 10, axis=0), features, random_state=0), 4)
     1.0
     """
+    check_count("max_rows", max_rows, 2)
     proba = check_proba("proba_target", proba_target)
     X = check_features(features_target, len(proba))
     rng = check_random_state(random_state)

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from sterna.domains import TablePreprocessor
 from sterna.domains._stack import Array, rows_of
+from sterna.measures._checks import check_pair
 from sterna.measures._domain_scores import domain_scores
 
 #: Ratios above this are cut: one row must not decide a score.
@@ -20,7 +21,9 @@ def importance_weights(X_source: Any, X_target: Any, *, normalized: bool = True,
 
     Parameters
     ----------
-    X_source, X_target : array or sparse matrix of shape (n_samples, n_features)
+    X_source : array-like, sparse matrix or DataFrame of shape (n_source, n_features)
+    X_target : array-like, sparse matrix or DataFrame of shape (n_target, n_features)
+        Numbers, none missing, in the same columns.
     normalized : bool, default=True
         Divide the ratios by their mean. `dev` corrects by how far the mean is from 1, and so takes them as they are.
     random_state : int, default=0
@@ -34,6 +37,7 @@ def importance_weights(X_source: Any, X_target: Any, *, normalized: bool = True,
     ----------
     M. Sugiyama, M. Krauledat, K.-R. Mueller (2007), Covariate shift adaptation by importance weighted cross validation, JMLR 8.
     """
+    X_source, X_target = check_pair(X_source, X_target, least=1)
     n_source, n_target = X_source.shape[0], X_target.shape[0]
     if min(n_source, n_target) < 2:
         return np.ones(n_source)  # one row says nothing of a density

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics import check_scoring
 
 from sterna.domains._stack import DomainData, rows_of, vstack
-from sterna.select._refit import apart, unwarned, without_labels
+from sterna.select._refit import apart, held_out_score, require_classes, unwarned, without_labels
 
 
 def leave_one_source_out(strategy: Any, X: Any, y: Any, sample_domain: Any, *, scoring: Any = None) -> float:
@@ -66,10 +65,11 @@ def leave_one_source_out(strategy: Any, X: Any, y: Any, sample_domain: Any, *, s
 def _score_without(strategy: Any, data: DomainData, source: int, scoring: Any) -> float:
     left_out = data.source_ids == source
     rows, kept = np.flatnonzero(left_out), np.flatnonzero(~left_out)
+    require_classes(data.y_source[kept], strategy, f"without source {source} the labelled source rows")
     X_out = rows_of(data.X_source, rows)
     model = clone(strategy).fit(
         vstack([rows_of(data.X_source, kept), X_out]),
         without_labels(data.y_source[kept], len(rows), strategy),
         sample_domain=np.r_[data.source_ids[kept], np.full(len(rows), -1)],
     )
-    return float(check_scoring(model, scoring)(model, X_out, data.y_source[rows]))
+    return held_out_score(model, scoring, X_out, data.y_source[rows], f"source {source}")

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sterna.measures._checks import sample_rows
+from sterna.measures._pairs import check_count
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_features
 from sterna.select._facts import scorer_facts
@@ -65,6 +66,7 @@ def rankme(features_target: Any, *, max_rows: int = 2000, random_state: Any = No
     >>> round(rankme(np.eye(4)), 4), round(rankme(np.ones((4, 4))), 4)
     (4.0, 1.0)
     """
+    check_count("max_rows", max_rows, 2)
     X = check_features(features_target)
     X = X[sample_rows(X.shape[0], max_rows, check_random_state(random_state))]
     largest = float(abs(X).max())

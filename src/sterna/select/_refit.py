@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
 from sklearn.utils.validation import column_or_1d
 
 from sterna.base import CollapseWarning, NegativeTransferWarning
@@ -38,6 +39,21 @@ def without_labels(y_known: Array, n_unknown: int, strategy: Any) -> Array:
     y = np.full(len(y_known) + n_unknown, None, dtype=object)
     y[: len(y_known)] = y_known.tolist()
     return y
+
+
+def require_classes(y: Array, strategy: Any, what: str) -> None:
+    """Refuse to fit a classifier on rows of one class."""
+    if is_classifier(strategy) and len(np.unique(y)) < 2:
+        raise ValueError(f"{what} all have the class {y[0].item()!r}; give two source rows or more of two classes")
+
+
+def held_out_score(model: Any, scoring: Any, X: Any, y: Array, what: str) -> float:
+    """The score of a fitted model on source rows that it has not seen; None is accuracy or R squared."""
+    if scoring is None and not is_classifier(model) and len(y) < 2:
+        raise ValueError(
+            f"{what} has 1 labelled row, which has no R squared; give a scoring, for instance 'neg_mean_squared_error'"
+        )
+    return float(check_scoring(model, scoring)(model, X, y))
 
 
 @contextlib.contextmanager

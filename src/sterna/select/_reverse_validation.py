@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array, DomainData, rows_of, vstack
+from sterna.measures._pairs import check_count
 from sterna.measures._source_model import fold_numbers
-from sterna.select._refit import apart, unwarned, without_labels
+from sterna.select._refit import apart, held_out_score, require_classes, unwarned, without_labels
 
 
 def reverse_validation(
@@ -73,9 +73,10 @@ def reverse_validation(
     data = apart(X, y, sample_domain)
     if not data.X_target.shape[0]:
         raise ValueError("the stack has no target row (negative sample_domain); reverse_validation labels them by the strategy")
+    check_count("n_folds", n_folds, 2)
     n_folds = min(n_folds, len(data.y_source))
     if n_folds < 2:
-        raise ValueError(f"{n_folds} folds of {len(data.y_source)} labelled source rows hold none out; give 2 or more of both")
+        raise ValueError("reverse_validation holds out labelled source rows, of which there is 1; label 2 or more")
     fold = fold_numbers(data.y_source, n_folds, True, check_random_state(random_state))
     with unwarned():
         return float(np.mean([_score_fold(strategy, data, fold == k, scoring) for k in range(n_folds)]))
@@ -83,6 +84,7 @@ def reverse_validation(
 
 def _score_fold(strategy: Any, data: DomainData, held_out: Array, scoring: Any) -> float:
     kept = np.flatnonzero(~held_out)
+    require_classes(data.y_source[kept], strategy, "the labelled source rows that are not held out in a fold")
     X_kept, ids = rows_of(data.X_source, kept), data.source_ids[kept]
     stack = vstack([X_kept, data.X_target])
     n_target = data.X_target.shape[0]
@@ -92,7 +94,7 @@ def _score_fold(strategy: Any, data: DomainData, held_out: Array, scoring: Any) 
     predicted = there.predict(data.X_target)
     back = _fit_back(strategy, vstack([data.X_target, X_kept]), predicted, ids)
     rows = np.flatnonzero(held_out)
-    return float(check_scoring(back, scoring)(back, rows_of(data.X_source, rows), data.y_source[rows]))
+    return held_out_score(back, scoring, rows_of(data.X_source, rows), data.y_source[rows], "a fold of the source")
 
 
 def _fit_back(strategy: Any, stack: Any, predicted: Array, ids: Array) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -14,11 +15,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sterna.domains._stack import Array
+from sterna.select._search_lock import held
 from sterna.select._search_run import Clock, Runner
 from sterna.select._search_scores import LabelFreeScore, LabelScore, find_score
 from sterna.select._search_space import Space, read_space, require_strategy, text_of
 from sterna.select._search_stack import Stack, read_stack
-from sterna.select._search_study import Trials, quiet, require_optuna
+from sterna.select._search_study import Trials, quiet, require_optuna, storage_file
 
 
 def _estimator_has(method: str) -> Callable[[Any], bool]:
@@ -62,8 +64,8 @@ class TransferSearch(MetaEstimatorMixin, BaseEstimator):
         When to give up a trial before its last fold: where its mean so far is below the median of others, or not in the
         better half after 1, 2 and 4 folds. None: never.
     storage : path, default=None
-        A file of JSON lines that keeps the trials, for one process at a time. A search with the same data and parameters goes on where
-        the file ends, also after a kill; another one is refused.
+        A file of JSON lines that keeps the trials. A search with the same data and parameters goes on where the file ends, also after a
+        kill; another one is refused, and so is one while another has the file (an empty file beside it, .NAME.held, is locked).
     study_name : str, default=None
         Which of the searches in the file.
     random_state : int, RandomState or None, default=None
@@ -139,6 +141,7 @@ class TransferSearch(MetaEstimatorMixin, BaseEstimator):
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "time_budget": [Interval(Real, 0, None, closed="neither"), None],
         "sampler": [StrOptions({"tpe", "random"})],
+        "storage": [str, os.PathLike, None],
         "study_name": [str, None],
         "random_state": ["random_state"],
         "refit": ["boolean"],
@@ -192,16 +195,17 @@ class TransferSearch(MetaEstimatorMixin, BaseEstimator):
         -------
         self
         """
-        clock = Clock(self.time_budget, self.refit)
         self._validate_params()
+        clock = Clock(self.time_budget, self.refit)
         require_optuna()
         require_strategy(self.estimator)
         stack, space = read_stack(X, y, sample_domain, self.estimator), read_space(self.space, self.estimator)
         seed = None if self.random_state is None else int(check_random_state(self.random_state).randint(2**31 - 1))
-        with quiet():
-            trials = Trials(self.storage, self.study_name, self.pruner, self.sampler, seed)
+        storage = storage_file(self.storage)
+        with quiet(), held(storage):
+            trials = Trials(storage, self.study_name, self.pruner, self.sampler, seed)
             score = find_score(self.scoring, stack, self.estimator, self.cv, trials.seed)
-            if self.storage is not None:
+            if storage is not None:
                 trials.settle(self._config(stack, space, score))
             runner = Runner(self.estimator, space, score, trials, clock)
             try:
@@ -244,7 +248,13 @@ class TransferSearch(MetaEstimatorMixin, BaseEstimator):
             return
         if not trials.n_finished:
             raise ValueError(f"time_budget is {self.time_budget}, in which no trial was finished; give more seconds")
-        first = self.trials_[self.trials_["state"].isin(["void", "failed"])].iloc[0]
+        bad = self.trials_[self.trials_["state"].isin(["void", "failed"])]
+        if bad.empty:
+            raise ValueError(
+                f"none of {trials.n_finished} trials has a score: the pruner gave up all of them before their last fold; "
+                "give pruner=None, or one that keeps some"
+            )
+        first = bad.iloc[0]
         raise ValueError(
             f"none of {trials.n_finished} trials has a score; trial {first['number']} is {first['state']}: {first['reason']}; "
             "search another space or strategy, or label more target rows"

@@ -53,6 +53,18 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
+def storage_file(storage: Any) -> Path | None:
+    """The file of the trials, which need not be there yet, or None."""
+    if storage is None:
+        return None
+    path = Path(storage)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(
+            f"storage is {str(path)!r}, but a file cannot be there; give the path of a file in a folder that exists"
+        )
+    return path
+
+
 class Trials:
     """The trials of one search.
 
@@ -60,7 +72,8 @@ class Trials:
 
     Parameters
     ----------
-    storage : path or None
+    storage : Path or None
+        As `storage_file` gives it.
     study_name : str or None
     pruner : "median", "halving", None or optuna pruner
     sampler : {"tpe", "random"}
@@ -68,12 +81,12 @@ class Trials:
         None: the seed of the search that the file holds, else a fresh one.
     """
 
-    def __init__(self, storage: Any, study_name: str | None, pruner: Any, sampler: str, seed: int | None) -> None:
+    def __init__(self, storage: Path | None, study_name: str | None, pruner: Any, sampler: str, seed: int | None) -> None:
         optuna = require_optuna()
-        self._where = None if storage is None else Path(storage)
+        self._where = storage
         self._sampler = sampler
         self._study = optuna.create_study(
-            storage=None if self._where is None else _journal(optuna, self._where),
+            storage=None if storage is None else _journal(optuna, storage),
             study_name=study_name or STUDY,
             load_if_exists=True,
             direction="maximize",
@@ -208,10 +221,6 @@ def _journal(optuna: Any, path: Path) -> Any:
     """The file as Optuna's journal, without half a line that a killed run may have left at its end."""
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(
-            f"storage is {str(path)!r}, but a file cannot be there; give the path of a file in a folder that exists"
-        )
     if path.exists() and path.stat().st_size:
         _mend(path)
     return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))

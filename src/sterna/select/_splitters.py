@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.model_selection import GroupKFold as PlainGroupKFold
@@ -59,6 +61,17 @@ class _DomainSplitter(BaseCrossValidator):
         return sum(1 for _ in self.split(X, y, groups, sample_domain))
 
 
+def _check_splits(splitter: TargetFold | SourceFold, n_units: int, what: str) -> None:
+    """Refuse a number of folds that so many rows, or groups, cannot be split into."""
+    name, n_splits = type(splitter).__name__, splitter.n_splits
+    if isinstance(n_splits, bool) or not isinstance(n_splits, Integral):
+        raise ValueError(f"{name}: n_splits is {n_splits!r}; give a whole number of 2 or more")
+    if n_units < 2:
+        raise ValueError(f"{name} splits {what}, of which the stack has {n_units}; give 2 or more")
+    if not 2 <= n_splits <= n_units:
+        raise ValueError(f"{name}: n_splits is {n_splits}, but there are {n_units} {what}; give 2 to {n_units}")
+
+
 def _folds(y: Array, n_splits: int, groups: Array | None, random_state: Any) -> Iterator[Split]:
     """Folds of labelled rows: stratified for classes, whole groups together where there are any."""
     y = clean_labels(y)
@@ -105,18 +118,28 @@ class TargetFold(_DomainSplitter):
 
     def _splits(self, y: Array, codes: Array, known: Array) -> Iterator[Split]:
         labelled = np.flatnonzero((codes < 0) & known)
-        groups = None if self.groups is None else np.asarray(self.groups)
-        if groups is not None and groups.shape != y.shape:
-            raise ValueError(
-                f"TargetFold: groups has the shape {groups.shape}, but the stack has {len(y)} rows; give one entry a row"
-            )
-        n_units = len(labelled) if groups is None else len(np.unique(groups[labelled]))
-        if not 2 <= self.n_splits <= n_units:
-            what = "labelled target rows" if groups is None else "groups of labelled target rows"
-            raise ValueError(f"TargetFold: n_splits is {self.n_splits}, but there are {n_units} {what}; give 2 to {n_units}")
+        groups = None if self.groups is None else _group_numbers(self.groups, len(y), labelled)
+        if groups is None:
+            _check_splits(self, len(labelled), "labelled target rows")
+        else:
+            _check_splits(self, len(np.unique(groups)), "groups of labelled target rows")
         every = np.arange(len(y))
-        for _, test in _folds(y[labelled], self.n_splits, None if groups is None else groups[labelled], self.random_state):
+        for _, test in _folds(y[labelled], self.n_splits, groups, self.random_state):
             yield np.setdiff1d(every, labelled[test]), labelled[test]
+
+
+def _group_numbers(groups: Any, n_rows: int, labelled: Array) -> Array:
+    """The number of the group of each labelled row, in the order of the groups, shape (n_labelled,)."""
+    names = np.asarray(groups)
+    if names.shape != (n_rows,):
+        raise ValueError(
+            f"TargetFold: groups has the shape {names.shape}, but the stack has {n_rows} rows; give one entry a row"
+        )
+    numbers = pd.factorize(names[labelled], sort=True)[0]
+    if np.any(numbers < 0):
+        row = labelled[numbers.argmin()]
+        raise ValueError(f"TargetFold: groups holds {names[row]} for row {row}; give each labelled target row a group")
+    return numbers
 
 
 class LeaveOneSourceOut(_DomainSplitter):
@@ -173,10 +196,7 @@ class SourceFold(_DomainSplitter):
 
     def _splits(self, y: Array, codes: Array, known: Array) -> Iterator[Split]:
         rows = np.flatnonzero((codes > 0) & known)
-        if not 2 <= self.n_splits <= len(rows):
-            raise ValueError(
-                f"SourceFold: n_splits is {self.n_splits}, but there are {len(rows)} labelled source rows; give 2 to {len(rows)}"
-            )
+        _check_splits(self, len(rows), "labelled source rows")
         labels = clean_labels(y[rows])
         if type_of_target(labels).startswith("continuous"):
             strata = codes[rows]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +28,8 @@ class Execution:
         Strategies that do not apply.
     n_jobs : int
     time_budget : float or None
-        Seconds. After the first round the slowest strategies are dropped until the rest fits; no round starts past the budget.
+        Seconds. In the first round the essential strategies come first and no other is begun past half of it; then the slowest are dropped
+        until the rest fits; no round starts past the budget.
     confidence : float
     progress : bool
     """
@@ -85,20 +87,28 @@ def run_rounds(
                 break
             if time_budget is not None and number == 1:
                 left = (time_budget - spent) * effective_n_jobs(n_jobs) / (len(rounds) - 1)
-                done.dropped = _too_slow(rounds[0], store, left, essential, time_budget)
+                done.dropped |= _too_slow(rounds[0], store, left, essential, time_budget)
             kept = [cell for cell in cells if cell.strategy not in done.dropped]
-            todo = [cell for cell in kept if cell.key not in store]
+            todo = sorted((cell for cell in kept if cell.key not in store), key=lambda cell: cell.strategy not in essential)
             advance(len(cells) - len(todo))
-            for key, result in parallel(delayed(_keyed)(work, cell) for cell in todo):
-                store.put(key, result)
+            half = np.inf if time_budget is None or number else start + time_budget / 2
+            begun = (delayed(_keyed)(work, cell, np.inf if cell.strategy in essential else half) for cell in todo)
+            for cell, result in parallel(begun):
+                if result is None:
+                    done.dropped[cell.strategy] = (
+                        f"left out to keep the time budget of {time_budget:g} s: the others took half of it"
+                    )
+                else:
+                    store.put(cell.key, result)
                 advance(1)
     return done
 
 
-def _keyed(work: Callable[[Any], dict[str, Any]], cell: Any) -> tuple[str, dict[str, Any]]:
+def _keyed(work: Callable[[Any], dict[str, Any]], cell: Any, latest: float) -> tuple[Any, dict[str, Any] | None]:
+    """The cell and its result, or None where it would be begun after `latest`."""
     if multiprocessing.current_process().name != "MainProcess":
         transport_with_numpy_only()
-    return cell.key, work(cell)
+    return cell, None if time.monotonic() > latest else work(cell)
 
 
 def transport_with_numpy_only() -> None:
@@ -114,7 +124,7 @@ def transport_with_numpy_only() -> None:
 def _too_slow(cells: list[Any], store: CellStore, left: float, essential: frozenset[str], budget: float) -> dict[str, str]:
     """Drop the slowest strategies until one round takes at most `left` seconds of work."""
     seconds: dict[str, float] = {}
-    for cell in cells:
+    for cell in (cell for cell in cells if cell.key in store):
         seconds[cell.strategy] = seconds.get(cell.strategy, 0.0) + store[cell.key].get("seconds", 0.0)
     total = sum(seconds.values())
     dropped = {}

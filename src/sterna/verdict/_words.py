@@ -174,7 +174,12 @@ def best_strategy(analysis: Analysis, verdict: Verdict, adaptation: Verdict) -> 
     if not plain:
         return analysis.plain[0], "nothing could be compared"
     if verdict.word != "helps" or verdict.strategy is None:
-        return plain[0], "no strategy is shown to do better than the plain baselines, and it is the best of those here"
+        reason = (
+            "no strategy is shown to do better than the plain baselines, and it is the best of those here that read the columns"
+        )
+        if FLOOR in analysis.outcomes and _gain(analysis, FLOOR) >= _gain(analysis, plain[0]):
+            reason += f"; {FLOOR}, which says the same for every row, does no worse: these columns and labels tell little"
+        return plain[0], reason
     simple = [name for name in plain if (shown := analysis.outcomes[name].difference) is not None and shown.low > 0]
     if simple:
         return simple[0], "it helps, and no adaptation strategy is shown to beat the best plain baseline"
