@@ -38,19 +38,23 @@ class Scored:
     def mean(self, values):
         return float(np.mean([unit * value for unit, value in zip(self.units, values, strict=True)]))
 
-    def chosen_by(self, score, guarded):
+    def chosen_by(self, score):
         """The mean of what a label-free score picks; None where it is not defined for a seed."""
-        picked = []
-        for cell in self.cells:
-            known = {
-                name: scores[score]
-                for name, scores in cell.get("label_free", {}).items()
-                if score in scores and name in self.scores and not (guarded and name in cell["void"])
-            }
-            if not known:
-                return None
-            picked.append(cell["strategies"][max(known, key=known.get)]["score"])
-        return self.mean(picked)
+        picked = [cell.get("picked", {}).get(score) for cell in self.cells]
+        if None in picked:
+            return None
+        return self.mean([cell["strategies"][name]["score"] for cell, name in zip(self.cells, picked, strict=True)])
+
+
+def picks(cell):
+    """What each label-free score picks in a cell: ours among the strategies whose scores are not void."""
+    found = {}
+    for name, scores in cell["label_free"].items():
+        for score, value in scores.items():
+            void = not score.startswith("skada") and name in cell["void"]
+            if not void and cell["strategies"][name]["score"] is not None:
+                found.setdefault(score, {})[name] = value
+    return {score: max(known, key=known.get) for score, known in found.items()}
 
 
 def scored(results):
@@ -104,13 +108,9 @@ def table(tasks):
         if any(name in task.scores for task in tasks)
     ]
     if not n_labels:
-        names = sorted(
-            {score for task in tasks for cell in task.cells for found in cell.get("label_free", {}).values() for score in found}
-        )
-        for name in names:
-            guarded = not name.startswith("skada")
-            values = [task.chosen_by(name, guarded) for task in tasks]
-            rows.append(line(f"{name}{', guarded' if guarded else ''}", tasks, values))
+        for name in sorted({score for task in tasks for cell in task.cells for score in cell.get("picked", {})}):
+            guarded = "" if name.startswith("skada") else ", guarded"
+            rows.append(line(f"{name}{guarded}", tasks, [task.chosen_by(name) for task in tasks]))
     always = {name for task in tasks for name in task.scores} - set(PLAIN)
     rows += [line(f"always {name}", tasks, [task.scores.get(name) for task in tasks]) for name in always]
     lines += [text for text, _ in sorted(rows, key=lambda row: row[1])]
@@ -166,6 +166,9 @@ def every(tasks):
 
 def write(results, options):
     """Print the tables, and write them where all tasks were run."""
+    for cell in results:
+        if "label_free" in cell:
+            cell["picked"] = picks(cell)
     tasks = scored(results)
     lines = [
         "# AutoTransfer on the suite",

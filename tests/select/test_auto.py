@@ -29,6 +29,7 @@ from sterna.select._auto_weights import (
 from sterna.select._candidates import assemble, named_estimator
 from sterna.select._search_stack import Stack
 from sterna.select._temperature import at_temperature, fit_temperature
+from sterna.verdict import _compare
 
 FEW = ["CORAL", "DomainStandardization"]
 
@@ -608,6 +609,14 @@ def test_compare_takes_it_as_one_more_strategy(quick, pair):
     assert rows["AutoTransfer"]["family"] == "auto"
     assert rows["AutoTransfer"]["mean"] is not None
     assert "labels" in str(rows["AutoTransfer"]["health"])
+
+
+def test_compare_keeps_the_parameters_that_it_was_given(pair):
+    given = {"CORAL": sterna.align.CORAL(), "AutoTransfer": AutoTransfer(budget=7.0)}
+    found = _compare._auto(given, pair("classification"), LogisticRegression())
+    assert found.budget == 7.0
+    assert list(found.strategies) == ["CORAL"]
+    assert given["AutoTransfer"].strategies is None
 
 
 @pytest.mark.parametrize("estimator", [None, "linear"])

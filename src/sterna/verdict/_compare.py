@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains import Domains
@@ -231,11 +232,13 @@ def _instances(strategies: Any, domains: Domains, base: Any, encoder: Any) -> tu
 
 
 def _auto(instances: dict[str, Any], domains: Domains, base: Any) -> Any:
-    """`AutoTransfer` among the strategies that are compared and take features."""
+    """`AutoTransfer`, as it was given or at its defaults, among the strategies that are compared and take features."""
     chosen = {
         n: s for n, s in instances.items() if s.family != "baselines" and not getattr(s, "takes_raw", False) and n != AUTO
     }
-    found = auto_transfer()(strategies=chosen)
+    found = clone(instances[AUTO]) if AUTO in instances else auto_transfer()()
+    if found.strategies is None:
+        found.set_params(strategies=chosen)
     reason = why_not(found, domains, base)
     if reason is not None:
         raise ValueError(f"{AUTO} cannot be compared: it {reason}")
