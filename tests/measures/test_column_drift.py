@@ -1,10 +1,14 @@
 import time
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from scipy.stats import chi2_contingency, ks_2samp
+from scipy.stats import chi2_contingency, hypergeom, ks_2samp
 
 from sterna.measures import column_drift
 
@@ -28,13 +32,47 @@ def test_numbers_equal_scipys_kolmogorov_smirnov(sizes):
         assert found[f"x{j}"]["target_mean"] == pytest.approx(target[:, j].mean())
 
 
-def test_two_values_equal_scipys_chi_square():
+def tails(a, b, m, n):
+    """Twice the smaller tail of "a of m source rows and b of n target rows", by counting the choices of m of all rows."""
+    ways = [comb(a + b, i) * comb(m + n - a - b, m - i) for i in range(min(a + b, m) + 1) if m - i <= m + n - a - b]
+    first = max(0, m - (m + n - a - b))
+    return float(min(1, 2 * Fraction(min(sum(ways[: a - first + 1]), sum(ways[a - first :])), comb(m + n, m))))
+
+
+@pytest.mark.parametrize(("share", "sizes"), [(0.5, (200, 150)), (0.02, (60, 20)), (0.9, (30, 400))])
+def test_two_values_have_the_exact_p_value(share, sizes):
     rng = np.random.default_rng(0)
-    source, target = (rng.random((200, 1)) < 0.3).astype(float), (rng.random((150, 1)) < 0.5).astype(float)
-    counts = [[np.sum(part == 0), np.sum(part == 1)] for part in (source, target)]
+    source, target = (rng.random((sizes[0], 1)) < 0.3).astype(float), (rng.random((sizes[1], 1)) < share).astype(float)
     found = rows(column_drift(source, target))["x0"]
-    assert found["p_value"] == pytest.approx(chi2_contingency(counts, correction=False).pvalue)
+    assert found["p_value"] == pytest.approx(tails(int(source.sum()), int(target.sum()), *sizes))
     assert found["statistic"] == pytest.approx(abs(source.mean() - target.mean()))
+    words = [pd.DataFrame({"w": np.where(part[:, 0] > 0, "yes", "no")}) for part in (source, target)]
+    assert rows(column_drift(*words))["w"]["p_value"] == pytest.approx(found["p_value"])
+
+
+def test_rare_words_are_one_category_of_an_exact_test():
+    source, target = pd.DataFrame({"w": list("a" * 300 + "bc" * 10)}), pd.DataFrame({"w": list("a" * 50 + "bbcd" * 2)})
+    assert rows(column_drift(source, target))["w"]["p_value"] == pytest.approx(tails(300, 50, 320, 58))
+
+
+def test_few_values_have_the_exact_p_value_at_their_cut():
+    source, target = np.repeat([0.0, 1.0, 2.0], [100, 30, 20])[:, None], np.repeat([0.0, 1.0, 2.0], [5, 10, 5])[:, None]
+    found = rows(column_drift(source, target))["x0"]
+    assert found["statistic"] == pytest.approx(100 / 150 - 5 / 20)
+    assert found["p_value"] == pytest.approx(2 * tails(100, 5, 150, 20))  # two cuts
+
+
+@pytest.mark.parametrize("n_both", [500, 2000, 8000])
+def test_rare_values_hold_a_level_that_corrections_for_many_columns_look_at(n_both):
+    """The chance of each count of the target is known; that of a p-value of 1e-4 or less is 1e-4 at most."""
+    m, n = 20_000, 500
+    chance = hypergeom(m + n, n_both, n).pmf(np.arange(n + 1))
+    counts = np.flatnonzero(chance > 1e-12)
+    source, target = np.zeros((m, len(counts))), np.zeros((n, len(counts)))
+    for j, count in enumerate(counts):
+        source[: n_both - count, j], target[:count, j] = 1, 1
+    p_value = column_drift(source, target).set_index("column")["p_value"][[f"x{j}" for j in range(len(counts))]].to_numpy()
+    assert chance[counts][p_value <= 1e-4].sum() <= 1e-4
 
 
 def test_categories_equal_scipys_chi_square_and_half_the_sum_of_differences():
@@ -198,6 +236,45 @@ def test_odd_columns_have_values():
     assert found["mixed"]["kind"] == "categorical"
     assert 0 < found["mixed"]["statistic"] <= 1
     assert column_drift(np.ones((1, 1)), np.zeros((1, 1)))["statistic"][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([1.0, 2.0, 3.0], [1, 2, 3]),
+        ([1, None, 3.5], [1.0, np.nan, 3.5]),
+        ([True, False, None], [True, False, None]),
+        ([Decimal(1), Decimal(2), pd.NA], [1, 2, None]),
+        ([None, None, None], [4, 5, 6]),
+        ([date(2020, 1, 1), date(2021, 1, 1), None], pd.to_datetime(["2020-01-01", "2021-01-01", None])),
+        ([timedelta(days=1), None], pd.to_timedelta(["1D", None])),
+    ],
+)
+def test_numbers_in_a_column_of_objects_are_numbers(one, other):
+    """The same values as objects and as pandas stores them do not differ, and what is missing is missing."""
+    source, target = pd.DataFrame({"c": pd.Series(one * 5, dtype=object)}), pd.DataFrame({"c": list(other) * 5})
+    found = rows(column_drift(source, target))["c"]
+    assert found["kind"] == "numeric"
+    void = all(pd.isna(value) for value in one)
+    assert found["statistic"] == (1.0 if void else 0.0)
+    assert rows(column_drift(source, source))["c"]["kind"] == "numeric"
+
+
+def test_names_that_read_alike_are_two_columns():
+    drift = column_drift(pd.DataFrame({1: [1.0, 2.0], "1": [3.0, 4.0]}), pd.DataFrame({1: [1.0, 2.0], "1": [5.0, 6.0]}))
+    assert drift["statistic"].tolist() == [1.0, 0.0]
+
+
+def test_dates_are_days_since_1970():
+    days = np.array([0.0, 1.5, 400.25, -3.0])
+    dates = pd.Timestamp("1970-01-01") + pd.to_timedelta(days, unit="D")
+    for column in (dates, dates.tz_localize("UTC").tz_convert("Asia/Tokyo")):
+        found = rows(column_drift(pd.DataFrame({"d": column}), pd.DataFrame({"d": dates + pd.Timedelta(days=1000)})))["d"]
+        assert found["statistic"] == 1
+        assert found["source_mean"] == pytest.approx(days.mean())
+        assert found["target_mean"] == pytest.approx(days.mean() + 1000)
+    against_numbers = rows(column_drift(pd.DataFrame({"d": dates}), pd.DataFrame({"d": days})))["d"]
+    assert against_numbers["kind"] == "categorical"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from sterna.measures import domain_auc
+from sterna.measures import domain_auc, js_divergence
 from sterna.measures._domain_scores import aligned, auc_interval, domain_scores
+from sterna.measures._pairs import fold_of_rows
 
 
 def delong(low, high):
@@ -102,3 +104,50 @@ def test_alignment_takes_a_change_of_scale_out_but_not_of_shape():
     assert after.interval(0.95)[0] < 0.5 < after.interval(0.95)[1]
     two_heaps = rng.choice([-3.0, 3.0], size=(300, 2)) + 0.3 * rng.normal(size=(300, 2))
     assert domain_scores(source, two_heaps, np.random.RandomState(0), align=True).auc() > 0.8
+
+
+@pytest.mark.parametrize("part", [200, 100, 30])
+def test_rows_that_both_domains_hold_tell_nothing(part):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    areas = [float(domain_auc(X, np.random.default_rng(seed).permutation(X)[:part], random_state=seed)) for seed in range(5)]
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.05)
+    assert float(domain_auc(np.repeat(X, 2, axis=0), X, random_state=0)) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_columns", [3, 100])
+def test_exchanging_the_domains_changes_nothing(form, n_columns):
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(60, n_columns)), rng.normal(size=(80, n_columns)) * 1.2
+    target[:20] = source[:20]
+    pair = form(np.where(np.abs(source) > 0.5, source, 0)), form(np.where(np.abs(target) > 0.5, target, 0))
+    for measure in (domain_auc, js_divergence):
+        there, back = (float(measure(*order, random_state=0)) for order in (pair, pair[::-1]))
+        assert there == pytest.approx(back, abs=1e-6)
+
+
+def test_equal_rows_share_a_fold_and_folds_are_even():
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(103, 2)), rng.normal(size=(57, 2))
+    target[:30], source[100:] = source[:30], source[:3]
+    folds = fold_of_rows(source, target, 5, 0)
+    np.testing.assert_array_equal(folds[0][:30], folds[1][:30])
+    np.testing.assert_array_equal(folds[0][100:], folds[0][:3])
+    assert np.ptp(np.bincount(folds[0])) <= 1
+    assert np.ptp(np.bincount(folds[1])) <= 1
+    for one, other in zip(folds, fold_of_rows(target, source, 5, 0)[::-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("n_source", "n_target"), [(2, 2), (4, 3), (40, 60)])
+def test_equal_rows_that_are_most_of_all_leave_no_fold_empty(n_source, n_target):
+    folds = fold_of_rows(np.zeros((n_source, 1)), np.zeros((n_target, 1)), min(5, n_target), 0)
+    for fold in folds:
+        assert set(fold) == set(range(min(5, n_target)))
+
+
+def test_a_category_is_learnt_from_its_copies():
+    """Of shares 0.3 and 0.6 the best area is (1 + 0.6 - 0.3) / 2."""
+    rng = np.random.default_rng(0)
+    areas = [domain_auc(rng.random((150, 1)) < 0.3, rng.random((150, 1)) < 0.6, random_state=0).value for _ in range(10)]
+    assert np.mean(areas) == pytest.approx(0.65, abs=0.04)

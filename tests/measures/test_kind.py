@@ -1,12 +1,14 @@
 """The named kinds on made shifts, over seeds."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sterna import Domains
-from sterna.measures import measure
+from sterna.measures import _measure, measure
+from sterna.measures._kind import kinds
 
 KINDS = {"none": "none", "covariate": "covariate", "label": "label", "concept": "concept", "scale": "scale"}
 TASKS = ("classification", "regression")
@@ -193,3 +195,14 @@ def test_no_shift_is_called_one_no_more_often_than_the_level(made, task):
     """100 times at level 0.05: eleven or more alarms come by chance in 1 of 100 cases."""
     found = named(made, "none", range(100), tasks=(task,), n=120)
     assert sum(kinds != ["none"] for kinds in found) <= 10, Counter(map("+".join, found))
+
+
+def test_equal_means_that_part_the_domains_are_no_scale(made, monkeypatch):
+    """Of values of few kinds, say: moved beside the source's they tell the domains apart better than before."""
+    seen = []
+    monkeypatch.setattr(_measure, "kinds", lambda found: seen.append(found) or kinds(found))
+    assert measure(made("scale", "classification", 0)).kind[0] == "scale"
+    before = seen[0].auc
+    apart = replace(before, value=min(1.0, before.value + 0.1), low=before.value + 0.01)
+    assert kinds(replace(seen[0], auc_aligned=apart)) != kinds(seen[0])
+    assert "scale" not in kinds(replace(seen[0], auc_aligned=apart))

@@ -21,6 +21,15 @@ def test_equals_the_mean_of_the_discrepancies_of_the_blocks(shift, form):
     assert result.p_value == pytest.approx(norm.sf(np.mean(blocks) / error), abs=1e-5)
 
 
+def test_of_several_bandwidths_it_is_the_mean():
+    rng = np.random.default_rng(0)
+    pair = rng.normal(size=(23, 3)), rng.normal(size=(19, 3)) + 0.5
+    many = mmd_block(*pair, block_size=5, bandwidth=[0.5, 1.0, 3.0], random_state=0)
+    each = [mmd_block(*pair, block_size=5, bandwidth=width, random_state=0).value for width in (0.5, 1.0, 3.0)]
+    assert many.value == pytest.approx(np.mean(each), abs=1e-9)
+    assert many.bandwidth == (0.5, 1.0, 3.0)
+
+
 def test_a_block_of_all_rows_is_mmd():
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(30, 2)), rng.normal(size=(30, 2)) + 0.5

@@ -12,7 +12,7 @@ def by_loop(X, Y, bandwidth):
     """Lemma 14 of the paper and the standard error of its mean; rows i and i + n/2 are a pair."""
 
     def k(x, y):
-        return np.exp(-np.sum((x - y) ** 2) / (2 * bandwidth**2))
+        return np.mean([np.exp(-np.sum((x - y) ** 2) / (2 * width**2)) for width in np.atleast_1d(bandwidth)])
 
     half = min(len(X), len(Y)) // 2
     pairs = [(X[i], X[half + i], Y[i], Y[half + i]) for i in range(half)]
@@ -20,15 +20,16 @@ def by_loop(X, Y, bandwidth):
     return h.mean(), h.std(ddof=1) / np.sqrt(half)
 
 
+@pytest.mark.parametrize("given", [None, (0.5, 2.0)])
 @pytest.mark.parametrize("shift", [0.0, 1.0, 1000.0])
-def test_equals_a_loop(shift, monkeypatch):
+def test_equals_a_loop(shift, given, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_ROWS", 4)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(23, 3)), rng.normal(size=(19, 3)) + shift
-    source, target, bandwidth, _ = shuffled_pair(X, Y, None, 100, 0)
+    source, target, bandwidth, _ = shuffled_pair(X, Y, given, 100, 0)
     value, error = by_loop(source, target, bandwidth)
     for form in (np.asarray, sparse.csr_array):
-        result = mmd_linear_time(form(X), form(Y), random_state=0)
+        result = mmd_linear_time(form(X), form(Y), bandwidth=given, random_state=0)
         assert result.value == pytest.approx(value, abs=1e-7)
         assert result.p_value == pytest.approx(norm.sf(value / error), abs=1e-6)
         assert result.bandwidth == pytest.approx(bandwidth, rel=1e-9)

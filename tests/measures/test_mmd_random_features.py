@@ -14,15 +14,19 @@ def test_comes_near_the_kernel_with_many_frequencies(shift, form):
     exact = mmd(X, Y, bandwidth=1.5, n_permutations=1).value
     value = mmd_random_features(form(X), form(Y), bandwidth=1.5, n_frequencies=20_000, random_state=0)
     assert value == pytest.approx(exact, abs=0.005)
+    exact = mmd(X, Y, bandwidth=(0.5, 1.5, 4.0), n_permutations=1).value
+    value = mmd_random_features(form(X), form(Y), bandwidth=(0.5, 1.5, 4.0), n_frequencies=20_000, random_state=0)
+    assert value == pytest.approx(exact, abs=0.005)
 
 
-def test_equals_a_double_loop_over_the_same_frequencies(monkeypatch):
+@pytest.mark.parametrize(("given", "widths"), [(1.5, [1.5] * 5), ((1.0, 3.0), [1.0, 3.0] * 3)])
+def test_equals_a_double_loop_over_the_same_frequencies(given, widths, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_ENTRIES", 30)  # several blocks
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(9, 2)), rng.normal(size=(7, 2)) + 1
     state = np.random.RandomState(0)
     state.randint(2**31 - 1)
-    frequencies = state.normal(size=(2, 5)) / 1.5
+    frequencies = state.normal(size=(2, len(widths))) / widths
 
     def k(x, y):
         return np.mean(np.cos((x - y) @ frequencies))
@@ -30,8 +34,19 @@ def test_equals_a_double_loop_over_the_same_frequencies(monkeypatch):
     xx = np.mean([k(X[i], X[j]) for i in range(9) for j in range(9) if i != j])
     yy = np.mean([k(Y[i], Y[j]) for i in range(7) for j in range(7) if i != j])
     expected = xx + yy - 2 * np.mean([k(x, y) for x in X for y in Y])
-    value = mmd_random_features(X, Y, n_frequencies=5, bandwidth=1.5, random_state=0)
+    value = mmd_random_features(X, Y, n_frequencies=5, bandwidth=given, random_state=0)
     assert value == pytest.approx(expected, abs=1e-9)
+
+
+def test_bounds_hold_with_a_single_frequency():
+    """Opposite cosines: 1 + 1 + 2, beyond what the kernel allows."""
+    low, high = mmd_random_features.bounds
+    values = [
+        mmd_random_features(np.zeros((50, 1)), np.full((50, 1), 3.0), bandwidth=1.0, n_frequencies=1, random_state=seed)
+        for seed in range(100)
+    ]
+    assert low <= min(values)
+    assert 3.9 < max(values) <= high
 
 
 def test_is_zero_on_average_where_nothing_differs():

@@ -47,6 +47,18 @@ def test_without_labels_the_nearest_source_is_first_and_it_is_said():
     assert found.candidates[1].value == pytest.approx(2 * (1 - area))
 
 
+def test_a_source_that_holds_the_target_s_rows_is_at_nearness_one_at_most():
+    rows = np.random.default_rng(0).normal(size=(300, 3))
+    y = (rows[:, 0] > 0).astype(float)
+    given = {"copy": (rows, y), "far": (rows + 1, y)}
+    found = sterna.rank_sources(sterna.Domains(source=given, target={"t": (rows[:150], np.full(150, np.nan))}))
+    copy, far = found.candidates
+    assert (copy.name, far.name) == ("copy", "far")
+    assert copy.value == pytest.approx(1, abs=0.1)
+    assert far.value < 0.7
+    assert max(copy.value, copy.high) <= 1
+
+
 def test_sources_of_values():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3))

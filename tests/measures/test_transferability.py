@@ -10,9 +10,8 @@ from scipy.stats import multivariate_normal, spearmanr
 from sklearn.covariance import ledoit_wolf, shrunk_covariance
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
-from sklearn.neighbors import KNeighborsClassifier
 
-from sterna.measures import gbc, h_score, knn_score, leep, linear_probe, logme, nce, nleep, parc, transrate
+from sterna.measures import _gram, gbc, h_score, knn_score, leep, linear_probe, logme, nce, nleep, parc, transrate
 
 
 def rows(n, d, n_classes=3, spread=0.8, seed=0):
@@ -49,7 +48,18 @@ def test_logme_of_values():
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_logme_of_float32_and_of_either_memory_order(order):
     F, y = rows(200, 20)
-    assert logme(np.asarray(F, np.float32, order=order), y) == pytest.approx(logme(F, y), abs=1e-4)
+    assert logme(np.asarray(F, np.float32, order=order), y) == pytest.approx(logme(F, y), abs=1e-6)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n", "d"), [(4000, 64), (300, 500)])
+def test_logme_of_float32_keeps_the_directions_beside_a_large_mean(n, d, order, monkeypatch):
+    monkeypatch.setattr(_gram, "_BLOCK_ENTRIES", 3000)  # several blocks
+    rng = np.random.default_rng(0)
+    F = (3 + np.maximum(rng.normal(size=(n, d)), 0)).astype(np.float32)
+    y = F[:, 0] - F[:, 1] + 0.1 * rng.normal(size=n)
+    assert logme(np.asarray(F, order=order), y) == pytest.approx(logme(F.astype(np.float64), y), abs=1e-6)
+    assert len(_gram.gram_spectrum(F)[0]) == np.linalg.matrix_rank(F.astype(np.float64))
 
 
 def test_logme_of_features_that_say_all_is_finite():
@@ -134,13 +144,30 @@ def test_parc_by_scipy():
     assert parc(F, y, n_components=None) == pytest.approx(100 * spearmanr(features, labels).statistic)
 
 
-@pytest.mark.parametrize("k", [1, 5])
+def nearest_of_most(F, y, k):
+    """Row by row: of the classes with most of the k neighbours the one that a neighbour shows first."""
+    right = []
+    for i in range(len(F)):
+        near = y[[j for j in np.argsort(np.linalg.norm(F - F[i], axis=1)) if j != i][:k]]
+        most = max(np.sum(near == c) for c in near)
+        right.append(next(c for c in near if np.sum(near == c) == most) == y[i])
+    return np.mean(right)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 59])
 def test_knn_by_leaving_each_row_out(k):
-    F, y = rows(60, 4)
-    weights = lambda d: np.where(d == d.min(axis=1, keepdims=True), 1.5, 1.0)  # noqa: E731
-    model = KNeighborsClassifier(k, weights=weights, algorithm="brute")
-    expected = cross_val_predict(model, F, y, cv=LeaveOneOut())
-    assert knn_score(F, y, n_neighbors=k, metric="euclidean") == pytest.approx(np.mean(expected == y))
+    F, y = rows(60, 4, n_classes=5)
+    assert knn_score(F, y, n_neighbors=k, metric="euclidean") == pytest.approx(nearest_of_most(F, y, k))
+    with_ties = knn_score(F, y, n_neighbors=k, metric="euclidean")
+    for numbers in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
+        assert knn_score(F, np.array(numbers)[y], n_neighbors=k, metric="euclidean") == with_ties
+
+
+@pytest.mark.parametrize("names", ["ABBCCA", "ACCBBA"])
+def test_knn_of_two_tied_classes_takes_the_nearer(names):
+    """Row 0 of class A sees B, B, C, C and then A (or C, C, B, B, A): whatever they are called, the first pair wins."""
+    values = [knn_score(np.arange(6.0)[:, None], list(names), metric="euclidean", n_neighbors=k) for k in (4, 5)]
+    assert values == [nearest_of_most(np.arange(6.0)[:, None], np.array(list(names)), k) for k in (4, 5)]
 
 
 @pytest.mark.parametrize(("n", "d"), [(120, 6), (40, 80)])

@@ -11,20 +11,21 @@ from scipy import sparse
 from sterna.domains._stack import Array, is_labelled
 
 
-def check_pair(X_source: Any, X_target: Any) -> tuple[Any, Any]:
-    """Both domains as finite float64 arrays or csr matrices of the same columns, two rows or more each.
+def check_pair(X_source: Any, X_target: Any, least: int = 2) -> tuple[Any, Any]:
+    """Both domains as finite float64 arrays or csr matrices of the same columns, `least` rows or more each.
 
     Parameters
     ----------
     X_source : array-like, sparse matrix or DataFrame of shape (n_source, n_features)
     X_target : array-like, sparse matrix or DataFrame of shape (n_target, n_features)
+    least : int, default=2
 
     Returns
     -------
     X_source, X_target
         Both sparse where one of them is.
     """
-    X_source, X_target = _features("X_source", X_source), _features("X_target", X_target)
+    X_source, X_target = _features("X_source", X_source, least), _features("X_target", X_target, least)
     if X_source.shape[1] != X_target.shape[1]:
         raise ValueError(
             f"X_source has {X_source.shape[1]} columns but X_target has {X_target.shape[1]}; give the same features of both"
@@ -34,16 +35,15 @@ def check_pair(X_source: Any, X_target: Any) -> tuple[Any, Any]:
     return X_source, X_target
 
 
-def _features(name: str, X: Any) -> Any:
+def _features(name: str, X: Any, least: int) -> Any:
     if sparse.issparse(X):
         X = sparse.csr_array(X, dtype=np.float64)
         values = X.data
     else:
         X = values = _numbers(name, X)
-    if X.shape[0] < 2 or X.shape[1] < 1:
-        raise ValueError(
-            f"{name} has {X.shape[0]} rows and {X.shape[1]} columns; a measure needs two rows and a column or more"
-        )
+    if X.shape[0] < least or X.shape[1] < 1:
+        needed = "a row" if least == 1 else f"{least} rows"
+        raise ValueError(f"{name} has {X.shape[0]} rows and {X.shape[1]} columns; give {needed} and a column or more")
     if not np.all(np.isfinite(values)):
         raise ValueError(
             f"{name} holds NaN or infinite values; impute them first, for instance with sterna.domains.TablePreprocessor"

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import chi2, false_discovery_control, kstwobign
+from scipy.stats import false_discovery_control, kstwobign
 from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array
+from sterna.measures._as_numbers import as_numbers
 from sterna.measures._checks import check_table
 from sterna.measures._facts import measure_facts
 from sterna.measures._pairs import check_count
 from sterna.measures._population_stability import quantile_counts, stability_index
-from sterna.measures._shares import shares_p_value, total_variation
+from sterna.measures._shares import same_share, shares_p_value, total_variation
 
-#: A column with fewer distinct values than this is tested at each cut between two of them.
+#: A column with no more distinct values than this, which repeat, is tested at each cut between two of them.
 FEW_VALUES = 12
 _BLOCK = 2_000_000  # values of both domains that are sorted at a time
 _FIELDS = ("statistic", "p_value", "psi", "source_mean", "target_mean", "source_missing", "target_missing")
@@ -51,7 +52,8 @@ def column_drift(
     ----------
     source_table : DataFrame, array-like or sparse matrix of shape (n_source, n_columns)
     target_table : DataFrame, array-like or sparse matrix of shape (n_target, n_columns)
-        Missing values are allowed. DataFrames are matched by the names of their columns.
+        Missing values are allowed. DataFrames are matched by the names of their columns. Dates count as numbers of days since
+        1970, durations as days.
     level : float, default=0.05
         The share of false discoveries to allow among the columns called drifted.
     correction : {"bh", "by"}, default="bh"
@@ -73,9 +75,11 @@ def column_drift(
     `statistic` lies between 0 and 1 for every kind of column. Numbers: the Kolmogorov-Smirnov distance, a missing value standing
     beyond the largest number, so that a difference in the share of missing values counts; its asymptotic p-value is too large
     rather than too small for few rows or repeated values. Few different values
-    (counts of words, grades): the same distance, with the p-value of the chi-square test at its cut times the number of cuts,
-    where the expected counts are 5 or more. Text: the total variation distance of the shares of categories (missing is
-    one), with the p-value of the chi-square test; categories expected fewer than 5 times are tested together.
+    (counts of words, grades): the same distance, with the exact p-value at its cut (twice the smaller tail of the hypergeometric
+    law) times the number of cuts. Text: the total variation distance of the shares of categories (missing is one), with the
+    p-value of the chi-square test, of two categories the exact one; categories expected fewer than 5 times are tested together.
+    The p-values of three categories or more that lie near 1e-4 are some times too small where a category is rare and the tables
+    are of very different sizes.
     A column is called drifted at every `level` above its q-value. Cost O(n log n) a column; sparse columns are
     sorted in blocks.
 
@@ -132,12 +136,13 @@ def _same_columns(source: pd.DataFrame, target: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_tables(source: pd.DataFrame, target: pd.DataFrame, n_bins: int, rng: Any) -> pd.DataFrame:
-    numeric = [c for c in source.columns if all(pd.api.types.is_numeric_dtype(table[c]) for table in (source, target))]
+    pairs = {column: as_numbers(source[column], target[column]) for column in source.columns}
+    numeric = {column: pair for column, pair in pairs.items() if pair is not None}
     parts = []
     if numeric:
-        arrays = [table[numeric].to_numpy(dtype=float, na_value=np.nan) for table in (source, target)]
+        arrays = [np.column_stack(columns) for columns in zip(*numeric.values(), strict=True)]
         parts.append(_of_numbers(arrays[0], arrays[1], [str(column) for column in numeric], n_bins))
-    words = [_of_words(str(c), source[c], target[c], rng) for c in source.columns if c not in numeric]
+    words = [_of_words(str(c), source[c], target[c], rng) for c, pair in pairs.items() if pair is None]
     parts += [pd.DataFrame(words)] if words else []
     drift = pd.concat(parts, ignore_index=True)
     order = {str(column): j for j, column in enumerate(source.columns)}
@@ -163,22 +168,18 @@ def _block(source: Array, target: Array, n_bins: int) -> tuple[Array, ...]:
     steps = np.where(order < m, n, -m)  # whole numbers, in units of 1 / (m n), add up exactly
     ordered = np.take_along_axis(stack, order, axis=0)
     new = ~((ordered[1:] == ordered[:-1]) | (np.isnan(ordered[1:]) & np.isnan(ordered[:-1])))  # a larger value follows
-    gaps = np.where(new, np.abs(np.cumsum(steps, axis=0)[:-1]), 0)
-    distance = gaps.max(axis=0) / (m * n)
+    gaps = np.where(new, np.cumsum(steps, axis=0)[:-1], 0)
+    cut = np.abs(gaps).argmax(axis=0)
+    gap = gaps[cut, np.arange(len(cut))]
+    distance = np.abs(gap) / (m * n)
     p_value = kstwobign.sf(np.sqrt(m * n / (m + n)) * distance)
     n_cuts = new.sum(axis=0)
-    share = (gaps.argmax(axis=0) + 1) / (m + n)  # of the rows below the cut where the distance is
-    p_value = np.where((n_cuts > 0) & (n_cuts < FEW_VALUES), _by_cuts(distance, share, n_cuts, m, n, p_value), p_value)
+    few = (n_cuts > 0) & (n_cuts < min(FEW_VALUES, (m + n) // 2))
+    below = (gap + m * (cut + 1)) // (m + n)  # source rows below the cut: gap is n of them less m of the target's
+    p_value[few] = np.minimum(1.0, n_cuts[few] * same_share(below[few], cut[few] + 1, m, n))
     missing = [np.isnan(X).mean(axis=0) for X in (source, target)]
     psi = stability_index(*quantile_counts(source, target, n_bins))
     return distance, p_value, psi, _means(source), _means(target), *missing
-
-
-def _by_cuts(distance: Array, share: Array, n_cuts: Array, m: int, n: int, otherwise: Array) -> Array:
-    """Chi-square p-values of "below the cut or not", times the number of cuts; `otherwise` where a count is below 5."""
-    variance = share * (1 - share) * (1 / m + 1 / n)
-    p_value = np.minimum(1.0, n_cuts * chi2.sf(distance**2 / variance, 1))
-    return np.where(np.minimum(share, 1 - share) * min(m, n) >= 5, p_value, otherwise)
 
 
 def _means(X: Array) -> Array:
@@ -190,10 +191,19 @@ def _of_words(column: str, source: pd.Series, target: pd.Series, rng: Any) -> di
     words = [part.astype(object).where(part.notna(), "(missing)").astype(str) for part in (source, target)]
     codes, categories = pd.factorize(pd.concat(words, ignore_index=True))
     counts = np.stack([np.bincount(part, minlength=len(categories)) for part in (codes[: len(source)], codes[len(source) :])])
-    rare = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum() < 5
-    tested = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
-    p_value, _ = shares_p_value(tested, rng)
+    p_value = _shares_p_value(counts, rng)
     psi = float(stability_index(counts[0][:, None], counts[1][:, None])[0])
     missing = [float(part.isna().mean()) for part in (source, target)]
     values = (total_variation(counts), p_value, psi, np.nan, np.nan, *missing)
     return {"column": column, "kind": "categorical"} | dict(zip(_FIELDS, values, strict=True))
+
+
+def _shares_p_value(counts: Array, rng: Any) -> float:
+    """Of "both domains have the same shares", for counts of categories of shape (2, n_categories)."""
+    n_source, n_target = counts.sum(axis=1)
+    if counts.shape[1] > 2:
+        rare = counts.sum(axis=0) * min(n_source, n_target) / (n_source + n_target) < 5
+        counts = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)] if rare.any() else [counts])
+    if counts.shape[1] == 2:
+        return float(same_share(counts[0, :1], counts[:, 0].sum(keepdims=True), n_source, n_target)[0])
+    return shares_p_value(counts, rng)[0]

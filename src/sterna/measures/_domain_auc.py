@@ -64,7 +64,8 @@ def domain_auc(
     -----
     The classifier is the mean of a logistic regression on standardised columns and of boosted trees on the columns, or on
     the first 30 principal components of wider data, so that differences of spread and of interaction are seen too. Five folds;
-    the areas of the folds are averaged, since scores of different models do not compare. The paper's proxy A-distance of
+    the areas of the folds are averaged, since scores of different models do not compare. Equal rows, of both domains too, are held
+    out together: rows that both domains hold tell nothing and are not called wrongly. The paper's proxy A-distance of
     a classifier with error e is 2 (1 - 2 e); the area does not depend on a threshold nor on the numbers of rows.
     Rows are taken as independent: where they come in groups (days, patients), the classifier may recognise the group.
     The interval is Newcombe's, of twice the variance, see `auc_interval`. Cost: ten fits on at most 2 * max_rows rows.

@@ -12,6 +12,7 @@ from scipy.stats import norm, rankdata
 from sklearn.linear_model import LogisticRegression
 
 from sterna.domains._stack import Array, vstack
+from sterna.measures._pairs import fold_of_rows
 from sterna.measures._threads import single_threaded
 from sterna.measures._views import Viewer, predict_classes
 
@@ -72,7 +73,7 @@ def domain_scores(X_source: Any, X_target: Any, random_state: Any, align: bool =
     """
     viewer = Viewer(vstack([X_source, X_target]), random_state.randint(2**31 - 1))
     n_folds = min(N_FOLDS, X_source.shape[0], X_target.shape[0])
-    folds = [random_state.permutation(np.arange(X.shape[0]) % n_folds) for X in (X_source, X_target)]
+    folds = fold_of_rows(X_source, X_target, n_folds, random_state.randint(2**31 - 1))
     scores = [np.empty(X.shape[0]) for X in (X_source, X_target)]
     for k in range(n_folds):
         train_s, train_t = (X[fold != k] for X, fold in zip((X_source, X_target), folds, strict=True))

@@ -138,6 +138,11 @@ class Evidence:
         """Whether giving the columns of both domains the same mean and spread removes half of the difference or more."""
         return self.auc_aligned is not None and self.auc_aligned.value - 0.5 <= (self.auc.value - 0.5) / 2
 
+    @property
+    def alignment_parts(self) -> bool:
+        """Whether equal means and spreads make the domains easier to tell apart: values of few kinds then fall beside the source's."""
+        return self.auc_aligned is not None and self.auc_aligned.low > self.auc.value
+
 
 def fits(p_value: float | None, level: float) -> bool:
     """Whether a test could be made and does not reject."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.linalg.blas import get_blas_funcs
+from scipy.linalg.blas import dsyrk, get_blas_funcs
+from sklearn.utils import gen_batches
 
 from sterna.domains._stack import Array
+
+_BLOCK_ENTRIES = 2_000_000  # of float32 features, made float64 at a time: 16 MB
 
 
 def column_gram(X: Array) -> Array:
@@ -28,6 +31,7 @@ def gram_spectrum(X: Array) -> tuple[Array, Array]:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
+        Products of float32 rows are summed in float64: summed in float32, a large mean would hide the other directions.
 
     Returns
     -------
@@ -35,7 +39,18 @@ def gram_spectrum(X: Array) -> tuple[Array, Array]:
     vectors : ndarray of shape (n_features, rank), or (n_samples, rank) where rows are fewer than features
     """
     n, d = X.shape
-    gram = (column_gram(X) if n >= d else row_gram(X)).astype(np.float64, copy=False)  # float32 decompositions are slower
-    values, vectors = eigh(gram, overwrite_a=True, check_finite=False)
-    kept = values > max(values[-1], 0.0) * max(n, d) * np.finfo(X.dtype).eps
+    values, vectors = eigh(_double_gram(X if n >= d else X.T), overwrite_a=True, check_finite=False)
+    kept = values > max(values[-1], 0.0) * max(n, d) * np.finfo(np.float64).eps
     return values[kept], vectors[:, kept]
+
+
+def _double_gram(X: Array) -> Array:
+    """`column_gram` in float64, float32 rows by blocks."""
+    if X.dtype == np.float64:
+        return column_gram(X)
+    gram = np.zeros((X.shape[1], X.shape[1]), order="F")
+    for rows in gen_batches(len(X), max(1, _BLOCK_ENTRIES // X.shape[1])):
+        block = X[rows].astype(np.float64)  # in the order of X
+        in_rows = block.flags.c_contiguous
+        gram = dsyrk(1.0, block.T if in_rows else block, beta=1.0, c=gram, trans=not in_rows, lower=1, overwrite_c=1)
+    return gram

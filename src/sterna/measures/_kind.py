@@ -85,7 +85,7 @@ def rescaling_explains(found: Evidence) -> bool:
     scale and of label, are named only where the relation contradicts covariate shift.
     """
     mapped = found.rescaled
-    if mapped is None or not fits(mapped.p_given_label, found.test_level):
+    if mapped is None or not fits(mapped.p_given_label, found.test_level) or found.alignment_parts:
         return False
     if found.labels_differ and not (found.relation_differs and found.comparable):
         return False
@@ -98,7 +98,7 @@ def rescaling_explains(found: Evidence) -> bool:
 def turning_explains(found: Evidence) -> bool:
     """Whether the same holds once some columns are turned round too."""
     mapped = found.turned
-    if mapped is None or found.labels_differ:
+    if mapped is None or found.labels_differ or found.alignment_parts:
         return False
     return fits(mapped.p_given_label, found.test_level) and _needed(found, mapped)
 

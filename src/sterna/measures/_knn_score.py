@@ -70,7 +70,10 @@ def knn_score(
         NearestNeighbors(n_neighbors=k, algorithm="brute").fit(X).kneighbors(return_distance=False)
     )  # (n, k), itself left out
     votes = np.zeros((len(X), len(data.classes)))
+    nearest = np.full(votes.shape, k)  # the rank of each class's nearest neighbour
     order = np.arange(len(X))
-    for rank in range(k):
-        votes[order, codes[neighbours[:, rank]]] += 1 + (0.5 if rank == 0 else 0.0)
-    return float(np.mean(votes.argmax(axis=1) == codes))
+    for rank in reversed(range(k)):
+        chosen = codes[neighbours[:, rank]]
+        votes[order, chosen] += 1
+        nearest[order, chosen] = rank
+    return float(np.mean((votes - nearest / (k + 1)).argmax(axis=1) == codes))

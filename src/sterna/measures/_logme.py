@@ -28,7 +28,7 @@ def logme(features: Any, y: Any) -> float:
     Parameters
     ----------
     features : array-like of shape (n_samples, n_features)
-        The Gram matrix of float32 features is summed in float32.
+        float32 or float64; sums are in float64 for both.
     y : array-like of shape (n_samples,)
         Classes, or values.
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.metrics.pairwise import euclidean_distances
 
 from sterna.domains._stack import vstack
 from sterna.measures._facts import measure_facts
 from sterna.measures._mmd import MMD
-from sterna.measures._mmd_rows import mean_p_value, shuffled_pair
+from sterna.measures._mmd_rows import gaussian_mean, mean_p_value, shuffled_pair
 from sterna.measures._pairs import check_count
 from sterna.measures._threads import single_threaded
-from sterna.reweight._kernel import gaussian
 
 
 @measure_facts(
@@ -29,7 +30,7 @@ def mmd_block(
     X_target: Any,
     *,
     block_size: int | None = None,
-    bandwidth: float | None = None,
+    bandwidth: float | Sequence[float] | None = None,
     max_rows: int = 1_000_000,
     random_state: Any = None,
 ) -> MMD:
@@ -44,8 +45,9 @@ def mmd_block(
     X_target : array-like or sparse matrix of shape (n_target, n_features)
     block_size : int, default=None
         Rows of each domain in a block, 2 or more; None is the root of the rows of the smaller domain, 1000 at most.
-    bandwidth : float, default=None
-        The kernel is exp(-||x - y||^2 / (2 bandwidth^2)); None is the median distance between rows, 500 of each domain at most.
+    bandwidth : float or sequence of floats, default=None
+        The kernel is exp(-||x - y||^2 / (2 bandwidth^2)), of several bandwidths the mean of their kernels; None is the median
+        distance between rows, 500 of each domain at most.
     max_rows : int, default=1000000
         The rows of each domain that are used at most, drawn at random.
     random_state : int, RandomState or None, default=None
@@ -85,9 +87,10 @@ def mmd_block(
     return MMD(float(values.mean()), mean_p_value(values), width)
 
 
-def _unbiased(X: Any, Y: Any, bandwidth: float) -> float:
+def _unbiased(X: Any, Y: Any, bandwidth: float | tuple[float, ...]) -> float:
     """The unbiased discrepancy of two blocks of the same size."""
     n = X.shape[0]
-    kernel = gaussian(both := vstack([X, Y]), both, bandwidth)  # one call: for small blocks calls cost more than numbers
+    # one call: for small blocks calls cost more than numbers
+    kernel = gaussian_mean(euclidean_distances(vstack([X, Y]), squared=True), bandwidth)
     within = kernel[:n, :n].sum() + kernel[n:, n:].sum() - 2 * n
     return float(within / (n * (n - 1)) - 2 * kernel[:n, n:].mean())

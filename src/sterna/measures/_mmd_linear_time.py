@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import gen_batches
 from sterna.domains._stack import Array
 from sterna.measures._facts import measure_facts
 from sterna.measures._mmd import MMD
-from sterna.measures._mmd_rows import mean_p_value, shuffled_pair
+from sterna.measures._mmd_rows import gaussian_mean, mean_p_value, shuffled_pair
 from sterna.measures._threads import single_threaded
 
 _BLOCK_ROWS = 10_000
@@ -30,7 +31,7 @@ def mmd_linear_time(
     X_source: Any,
     X_target: Any,
     *,
-    bandwidth: float | None = None,
+    bandwidth: float | Sequence[float] | None = None,
     max_rows: int = 1_000_000,
     random_state: Any = None,
 ) -> MMD:
@@ -44,8 +45,9 @@ def mmd_linear_time(
     ----------
     X_source : array-like or sparse matrix of shape (n_source, n_features)
     X_target : array-like or sparse matrix of shape (n_target, n_features)
-    bandwidth : float, default=None
-        The kernel is exp(-||x - y||^2 / (2 bandwidth^2)); None is the median distance between rows, 500 of each domain at most.
+    bandwidth : float or sequence of floats, default=None
+        The kernel is exp(-||x - y||^2 / (2 bandwidth^2)), of several bandwidths the mean of their kernels; None is the median
+        distance between rows, 500 of each domain at most.
     max_rows : int, default=1000000
         The rows of each domain that are used at most, drawn at random.
     random_state : int, RandomState or None, default=None
@@ -84,8 +86,8 @@ def mmd_linear_time(
     return MMD(float(values.mean()), mean_p_value(values), width)
 
 
-def _kernel(X: Any, Y: Any, bandwidth: float) -> Array:
+def _kernel(X: Any, Y: Any, bandwidth: float | tuple[float, ...]) -> Array:
     """Of row i of `X` and row i of `Y`, shape (n_rows,)."""
     gap = X - Y
     squared = np.asarray(gap.multiply(gap).sum(axis=1)).ravel() if sparse.issparse(gap) else np.einsum("ij,ij->i", gap, gap)
-    return np.exp(squared / (-2 * bandwidth**2))
+    return gaussian_mean(squared, bandwidth)

@@ -76,7 +76,7 @@ def _right(train: Views, y: Array, test: Views, sample: Sample, rows: Any = slic
 
 
 def _by_nearness(areas: Mapping[str, DomainAUC], n_labels: int) -> Ranking:
-    """By 2 (1 - AUC); the intervals of differences take the areas as independent, and hold for all pairs together."""
+    """By 2 (1 - AUC), 1 at most; the intervals of differences take the areas as independent, and hold for all pairs together."""
     order = sorted(areas, key=lambda name: areas[name].value)
     first = areas[order[0]]
     factor = float(norm.ppf(1 - 0.025 / max(1, comb(len(order), 2))) / norm.ppf(0.975))
@@ -84,10 +84,13 @@ def _by_nearness(areas: Mapping[str, DomainAUC], n_labels: int) -> Ranking:
     for name in order:
         own, behind = areas[name], None
         if name != order[0]:
-            gap = 2 * (own.value - first.value)
+            gap = _nearness(first.value) - _nearness(own.value)
             half = factor * float(np.hypot(own.high - own.low, first.high - first.low))
             behind = (gap, gap - half, gap + half)
-        candidates.append(
-            Ranked(name, 2 * (1 - own.value), 2 * (1 - own.high), 2 * (1 - own.low), behind, {"domain_auc": own.value})
-        )
+        value, low, high = (_nearness(area) for area in (own.value, own.high, own.low))
+        candidates.append(Ranked(name, value, low, high, behind, {"domain_auc": own.value}))
     return Ranking("nearness to the target (no labels to judge by)", candidates, n_labels)
+
+
+def _nearness(area: float) -> float:
+    return min(1.0, 2 * (1 - area))  # an area below 1/2 is chance

@@ -243,7 +243,7 @@ def _scale(found: Evidence, kind: list[str]) -> str:
         "This is consistent with another scale, unit or instrument (all columns are moved or stretched, whatever the label): once each "
         "column has the same mean and spread in both domains"
     )
-    auc = "" if found.auc_aligned is None else f", the AUC falls to {auc_text(found.auc_aligned)}"
+    auc = "" if found.auc_aligned is None else f", the AUC is {auc_text(found.auc_aligned)} instead of {found.auc.value:.2f}"
     if found.rescaled is None or not rescaling_explains(found):
         return text + auc + "."
     return (

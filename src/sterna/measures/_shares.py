@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, fisher_exact, random_table
+from scipy.stats import chi2, fisher_exact, hypergeom, random_table
 
 from sterna.domains._stack import Array
 
@@ -45,6 +45,33 @@ def shares_p_value(counts: Array, random_state: Any, n_tables: int = 9999) -> tu
     expected = _expected(counts)
     drawn = ((tables - expected) ** 2 / expected).sum(axis=(1, 2))
     return float((1 + np.sum(drawn >= chi_square(counts) - 1e-9)) / (1 + n_tables)), "Monte Carlo chi-square"
+
+
+def same_share(n_of_source: Array, n_both: Array, n_source: int, n_target: int) -> Array:
+    """Exact p-values of "the share of such rows is the same in both domains": twice the smaller hypergeometric tail.
+
+    Far out, where corrections for many tests look, the chi-square test is several times too small for rare rows and unequal sizes,
+    with expected counts of 100 too.
+
+    Parameters
+    ----------
+    n_of_source : ndarray of int of shape (n_tests,)
+        Such rows of the source.
+    n_both : ndarray of int of shape (n_tests,)
+        Of both domains.
+    n_source, n_target : int
+        All rows.
+
+    Returns
+    -------
+    ndarray of shape (n_tests,)
+    """
+    if not len(n_both):
+        return np.ones(0)
+    pairs, places = np.unique(np.column_stack([n_of_source, n_both]), axis=0, return_inverse=True)  # rare words share counts
+    law = hypergeom(n_source + n_target, pairs[:, 1], n_source)
+    tails = np.minimum(law.cdf(pairs[:, 0]), law.sf(pairs[:, 0] - 1))
+    return np.asarray(np.minimum(1.0, 2 * tails)[places.ravel()])
 
 
 def total_variation(counts: Array) -> float:

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
+from sterna.domains._hashes import row_hashes
 from sterna.domains._stack import Array
 
 #: Trees see at most so many columns: the first principal components of wider data.
@@ -45,12 +46,15 @@ class Viewer:
     def __init__(self, X: Any, random_state: int) -> None:
         self._scaler = (MaxAbsScaler() if sparse.issparse(X) else StandardScaler()).fit(X)
         self._reduce: Any = None
-        scaled = self._scaler.transform(X)
+        if X.shape[1] <= N_COMPACT and not sparse.issparse(X):
+            return
+        # random directions are drawn by row: rows in an order that does not tell which domain came first
+        scaled = self._scaler.transform(X[np.argsort(row_hashes(X))])
         if sparse.issparse(X):
             n_components = max(1, min(N_COMPACT, min(X.shape) - 1))
             svd = TruncatedSVD(n_components, random_state=random_state)
             self._reduce = make_pipeline(svd, StandardScaler()).fit(scaled) if X.shape[1] > 1 else None
-        elif X.shape[1] > N_COMPACT:
+        else:
             pca = PCA(min(N_COMPACT, X.shape[0] - 1), svd_solver="randomized", random_state=random_state)
             with np.errstate(invalid="ignore"):  # shares of the variance where there is none
                 self._reduce = pca.fit(scaled)
