@@ -135,6 +135,45 @@ def test_lacking_columns_are_left_out_and_told():
     assert told == ["source 'a' lacks 7 columns ('v0', 'v1', 'v2' ...) that other domains have; they are left out"]
 
 
+def test_columns_of_nearly_one_name_are_told_in_one_line():
+    rng = np.random.default_rng(0)
+    renamed = {"education": "educ", "Age": " AGE", "home_town": "home town", "q1": "q2", "town": "city"}
+    source = table(**{name: rng.normal(size=24) for name in renamed})
+    told, domains = findings({"a": source, "b": source}, source.rename(columns=renamed), "missing-column")
+    assert told[:3] == [
+        f"target 't' lacks the column {name!r}, which source 'a' has (did you mean {renamed[name]!r}? rename it); both are left out"
+        for name in ("Age", "home_town", "education")
+    ]
+    assert told[3:] == [
+        f"{here} lacks the column {name!r}, which {there} has; it is left out"
+        for here, there, names in (
+            ("source 'a'", "target 't'", ("q2", "city")),
+            ("source 'b'", "target 't'", ("q2", "city")),
+            ("target 't'", "source 'a'", ("q1", "town")),
+        )
+        for name in names
+    ]
+    assert domains.columns == ["w"]
+
+
+def test_columns_of_nearly_one_name_in_sources_and_side_by_side():
+    told, _ = findings({"a": table(age=1.5), "b": table(Age=2.5)}, table(age=3.5), "missing-column")
+    assert told == [
+        "source 'b' lacks the column 'age', which source 'a' has (did you mean 'Age'? rename it); both are left out"
+    ]
+    told, _ = findings({"a": table(Age=1.5), "b": table(AGE=2.5)}, table(), "missing-column")
+    assert told == [
+        "source 'b' lacks the column 'Age', which source 'a' has (did you mean 'AGE'? rename it); both are left out",
+        "target 't' lacks the column 'Age', which source 'a' has; it is left out",
+        "target 't' lacks the column 'AGE', which source 'b' has; it is left out",
+    ]
+    told, _ = findings({"a": table(weight=1.5, height=2.0), "b": table(weight=2.5)}, table(height=3.5), "missing-column")
+    assert told == [
+        "source 'b' lacks the column 'height', which source 'a' has; it is left out",
+        "target 't' lacks the column 'weight', which source 'a' has; it is left out",
+    ]
+
+
 def test_constant_columns():
     rng = np.random.default_rng(0)
     told, domains = findings(table(site=1, u=2.5), table(site=2, u=rng.normal(size=24)), "constant")
@@ -198,12 +237,52 @@ def test_identifiers_are_left_out(name, values, shown, n_target):
     target = table(**{name: values}).iloc[:n_target]
     told, domains = findings(table(**{name: values}), target, "id-like")
     assert told == [
-        f"column {name!r} looks like an identifier (every value differs, {shown}); it is left out; keep it by naming it in keep"
+        f"column {name!r} looks like an identifier (every value differs, {shown}); it is left out; keep it by naming it in keep "
+        "(on the command line: --keep)"
     ]
     assert domains.columns == ["w"]
     told, domains = findings(table(**{name: values}), target, "id-like", keep=[name])
     assert told == []
     assert domains.columns == ["w", name]
+
+
+WORDS = ["warm", "cold", "soup", "bread", "late", "fine", "slow", "again"]
+
+
+def texts(n, n_words, seed=0):
+    rng = np.random.default_rng(seed)
+    return [" ".join(words) for words in rng.choice(WORDS, (n, n_words))]
+
+
+def test_free_text_is_told():
+    source, target = texts(30, 6), texts(24, 6, seed=1)
+    source[7], target[3:6] = source[8], [None, target[2], source[0]]
+    told, domains = findings(table(30, review=source), table(24, review=target), "free-text")
+    assert told == [
+        "column 'review' holds free text (50 different values in 53 rows, 6 words each on average); it is taken as categories; "
+        "name it as text='review' (on the command line: --text), or drop it"
+    ]
+    assert domains.columns == ["w", "review"]
+    assert findings(table(30, review=source), table(24, review=target), "free-text", keep=["review"])[0] == []
+    told, domains = findings(table(30, review=texts(30, 6)), table(24, review=texts(24, 6, 1)), "free-text")
+    assert "; it is left out; name it as text='review'" in told[0]
+    assert domains.columns == ["w"]
+    assert not [finding for finding in domains.findings if finding.code == "id-like"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[f"Ann Lee {i}" for i in range(23)] * 2, texts(5, 6) * 8, [None] * 40, ["a b c d e"] * 15 + [None] * 25],
+    ids=["names", "few different", "none", "one"],
+)
+def test_names_and_categories_are_no_free_text(values):
+    assert findings(table(len(values), u=values), table(len(values), u=values), "free-text")[0] == []
+
+
+def test_free_text_alone_is_refused_with_its_remedy():
+    source, target = (pd.DataFrame({"u": texts(24, 6, seed), "y": [0, 1] * 12}) for seed in range(2))
+    with pytest.raises(ValueError, match=r"\(on the command line: --keep\), or name one as text \(--text\)$"):
+        Domains({"a": source}, {"t": target}, label="y")
 
 
 @pytest.mark.parametrize("name", ["acid", "paid", "valid", "humid", "grid"])

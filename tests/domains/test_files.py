@@ -129,7 +129,8 @@ def test_a_changed_byte_in_an_npz_file(tmp_path, at):
 
 
 PICKLED = (
-    "holds pickled Python objects, which are never loaded because they can run code; save plain arrays, text as y.astype(str)"
+    "holds pickled Python objects, which are never loaded because they can run code; save plain arrays, text labels as "
+    "np.where(pd.isna(y), '', y).astype(str), where '' is an unknown one"
 )
 
 

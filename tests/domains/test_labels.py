@@ -24,6 +24,9 @@ KINDS = [
     ("strings", ["no", "yes"] * 3, ["yes", None], [*["no", "yes"] * 3, "yes", None], object),
     ("strings, all", ["no", "yes"] * 3, ["yes", "no"], [*["no", "yes"] * 3, "yes", "no"], "U3"),
     ("strings and NaN", ["no", "yes"] * 3, ["yes", np.nan], [*["no", "yes"] * 3, "yes", None], object),
+    ("strings, some empty", ["no", "yes"] * 3, np.array(["yes", ""]), [*["no", "yes"] * 3, "yes", None], object),
+    ("strings, some blank", ["no", "yes"] * 3, pd.Series(["yes", " \t"]), [*["no", "yes"] * 3, "yes", None], object),
+    ("bytes, some empty", np.array([b"no", b"yes"] * 3), np.array([b"yes", b""]), [*["no", "yes"] * 3, "yes", None], object),
     ("bytes", np.array([b"no", b"yes"] * 3), ["yes", None], [*["no", "yes"] * 3, "yes", None], object),
     ("booleans", [True, False] * 3, [True, None], [*[True, False] * 3, True, None], object),
     ("booleans, all", [True, False] * 3, np.array([True, False]), [*[True, False] * 3, True, False], bool),
@@ -111,6 +114,17 @@ def test_rows_without_a_label_leave_the_source_and_stay_in_the_target():
     assert len(domains.stack()[1]) == 8
 
 
+def test_empty_text_is_no_label_in_a_stack_or_a_source():
+    X = np.arange(10.0).reshape(5, 2)
+    data = take_apart(X, np.array(["u", "v", "", "u", " "]), ["source"] * 2 + ["target"] * 3)
+    assert data.labelled.tolist() == [False, True, False]
+    assert data.y_target.tolist() == ["u"]
+    domains = Domains({"a": (X, np.array(["u", "", "v", "", "u"]))}, {"t": (X + 0.5, np.array([""] * 5))})
+    assert [finding.message for finding in domains.findings] == ["2 of 5 rows of source 'a' have no label and are left out"]
+    assert domains.classes.tolist() == ["u", "v"]
+    assert not domains.target.labelled.any()
+
+
 def test_a_label_column_that_the_target_lacks():
     table = pd.DataFrame({"x": [1.0, 2.5, 3.0], "is sick": ["no", "yes", "no"]})
     domains = Domains({"a": table}, {"t": table[["x"]] + 1}, label="is sick")
@@ -141,3 +155,21 @@ def test_classes_that_stand_in_one_domain_only():
     ]
     domains = Domains({"a": (X, ["u"] * 6)}, {"t": (X + 2, None)})
     assert [finding.message for finding in domains.findings] == ["all labelled rows of source 'a' are of the one class 'u'"]
+
+
+def test_classes_that_differ_in_spelling_only_or_mean_unknown():
+    X = np.random.default_rng(0).normal(size=(6, 2))
+    told = [
+        finding.message
+        for finding in Domains(
+            {"a": (X, ["bad", "good"] * 3), "b": (X + 1, ["bad", "good"] * 3)},
+            {"t": (X + 2, ["BAD", "BAD", "good ", "good", "?", "?"])},
+        ).findings
+    ]
+    assert told == [
+        "class 'bad' of source 'a' and class 'BAD' of target 't' differ in case or blanks only; write them the same way if they are one",
+        "class 'good' of source 'a' and class 'good ' of target 't' differ in case or blanks only; "
+        "write them the same way if they are one",
+        "class '?' of target 't' (2 rows): is '?' unknown? leave it empty",
+    ]
+    assert Domains({"a": (X, [0, 1] * 3)}, {"t": (X + 2, [0, 1] * 3)}).findings == []

@@ -16,7 +16,7 @@ from sterna.domains._stack import take_apart
 
 # five labels of each kind; the last kind is of quantities
 LABELS = {
-    "text": ["no", "yes", "maybe", "Äh, what?", ""],
+    "text": ["no", "yes", "maybe", "Äh, what?", " -1"],
     "bool": [True, False, True, False, True],
     "signs": [-1, 1, -1, 1, 1],
     "gaps": [7, -3, 1000000007, 2**53 + 1, 0],

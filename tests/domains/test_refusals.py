@@ -171,7 +171,7 @@ COLUMNS = [
     (
         lambda: tables(pd.DataFrame({"x": 1, "label": Y}), pd.DataFrame({"x": 2, "label": Y})),
         "no feature column is left after leaving out identifiers, constants and columns that are not shared; keep one by naming "
-        "it in keep",
+        "it in keep (on the command line: --keep), or name one as text (--text)",
     ),
     (
         lambda: column(["1", "old", "2", "3"]),

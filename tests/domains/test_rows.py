@@ -19,11 +19,11 @@ LEAK = "if they are the same cases, the source has seen the test: remove them fr
 
 
 def rows(form):
-    """Eight source rows and six of the target; target rows 1 and 4 stand in the source, row 5 repeats row 0."""
+    """Eight source rows and six of the target; target rows 1, 4 and 5 stand in the source, row 5 repeats row 4."""
     rng = np.random.default_rng(0)
     source, target = rng.normal(size=(8, 3)), rng.normal(size=(6, 3))
     source[:, 0], target[:, 0] = 0.0, [-0.0, 0.0, 0.0, -0.0, 0.0, 0.0]
-    target[1], target[4], target[5] = source[7], source[2], target[0]
+    target[1], target[4], target[5] = source[7], source[2], source[2]
     source[7, 2] = target[1, 2] = np.nan if form in ("dense", "table") else 0.25
     if form == "sparse":
         # the same rows in another storage: unsorted, a stored zero, a cell in two parts
@@ -34,7 +34,7 @@ def rows(form):
         stored = sparse.csr_array((np.r_[other.data, 0.5, -0.5, 0.0][::-1], (row, column)), shape=(6, 3))
         return sparse.csr_array(source), stored
     if form == "table":
-        words = [["u", "v", None, "u", "v", "u", "v", None], ["u", None, "v", "u", None, "u"]]
+        words = [["u", "v", None, "u", "v", "u", "v", None], ["u", None, "v", "u", None, None]]
         tables = [pd.DataFrame(X).assign(word=word) for X, word in zip((source, target), words, strict=True)]
         return tables[0], tables[1].astype({"word": "category"})
     return source, target
@@ -45,7 +45,7 @@ def test_rows_in_both_domains_are_reported(form):
     source, target = rows(form)
     found = Domains({"a": (source, [0, 1] * 4)}, {"t": (target, None)}, keep=["0"] if form == "table" else ()).findings
     told = {finding.code: finding.message for finding in found}
-    assert told["leakage"] == f"2 of 6 rows of target 't' also stand in source 'a' (first: row 1); {LEAK}"
+    assert told["leakage"] == f"3 of 6 rows of target 't' also stand in source 'a' (first: row 1); {LEAK}"
     assert told["duplicate"] == (
         "1 of 6 rows of target 't' repeat another of its rows; repeats may fall on both sides of a split"
     )
@@ -62,6 +62,55 @@ def test_leakage_is_found_in_each_source_whatever_the_order_of_columns():
     assert [f.message for f in domains.findings if f.code == "leakage"] == [
         f"5 of 5 rows of target 't' also stand in source 'b' (first: row 0); {LEAK}"
     ]
+
+
+def coarse(n, seed=0):
+    """Rows of few values: three in four repeat another."""
+    rng = np.random.default_rng(seed)
+    return np.column_stack([rng.binomial(k, 0.3, n) for k in (20, 12, 6, 3)]).astype(float)
+
+
+def told_rows(domains):
+    return {f.code: f.message for f in domains.findings if f.code in ("leakage", "duplicate")}
+
+
+@pytest.mark.parametrize("n_target", [150, 4000])
+def test_rows_that_are_alike_by_chance_are_not_told(n_target):
+    X, Z = coarse(3000), coarse(n_target, 1)
+    assert len(np.unique(np.concatenate([X, Z]), axis=0)) < 0.5 * len(X)
+    assert told_rows(Domains({"a": (X, X[:, 0] > 5), "b": (X + [[2, 0, 0, 0]], X[:, 0] > 5)}, {"t": (Z, None)})) == {}
+
+
+def test_copies_among_rows_that_are_alike_are_told():
+    X, Z = coarse(3000), coarse(3000, 1)
+    found = told_rows(Domains({"a": (np.concatenate([X, Z[::2]]), np.arange(4500) % 2)}, {"t": (Z, None)}))
+    assert list(found) == ["leakage"]
+    Z[:, 0] += np.random.default_rng(2).integers(0, 200, 3000)
+    assert told_rows(Domains({"a": (X, np.arange(3000) % 2)}, {"t": (Z, None)})) == {}
+    assert len(np.unique(Z, axis=0)) < 2900
+    found = told_rows(Domains({"a": (X, np.arange(3000) % 2)}, {"t": (np.concatenate([Z, Z[::4]]), None)}))
+    assert list(found) == ["duplicate"]
+
+
+def test_copies_are_found_in_a_source_that_repeats_itself():
+    X, Z = (np.random.default_rng(i).normal(size=(1000, 3)) for i in range(2))
+    source = np.concatenate([X, X[:100], Z[:60]])
+    found = told_rows(Domains({"a": (source, np.arange(1160) % 2)}, {"t": (Z, None)}))
+    assert found == {"leakage": f"60 of 1000 rows of target 't' also stand in source 'a' (first: row 0); {LEAK}"}
+
+
+def test_rows_with_other_labels_are_no_copies():
+    X = coarse(400)
+    rng = np.random.default_rng(0)
+    y, z = rng.normal(size=(2, 400))
+    assert told_rows(Domains({"a": (X, y)}, {"t": (X, z)})) == {}
+    z[7:27] = y[7:27]
+    found = told_rows(Domains({"a": (X, y)}, {"t": (X, z)}))
+    assert found == {"leakage": f"20 of 400 rows of target 't' also stand in source 'a' (first: row 7); {LEAK}"}
+    words = np.where(y > 0, "yes", "no")
+    X = rng.normal(size=(400, 2))
+    assert told_rows(Domains({"a": (X, words)}, {"t": (X, np.where(y > 0, "no", "yes"))})) == {}
+    assert "400 of 400 rows" in told_rows(Domains({"a": (X, words)}, {"t": (X, words)}))["leakage"]
 
 
 def test_rows_that_are_alike_but_not_equal_have_other_hashes():

@@ -206,3 +206,14 @@ def test_equal_means_that_part_the_domains_are_no_scale(made, monkeypatch):
     apart = replace(before, value=min(1.0, before.value + 0.1), low=before.value + 0.01)
     assert kinds(replace(seen[0], auc_aligned=apart)) != kinds(seen[0])
     assert "scale" not in kinds(replace(seen[0], auc_aligned=apart))
+
+
+def test_another_unit_in_some_columns_is_thought_of_without_target_labels():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 6)) + rng.normal(size=(600, 1)) + 10
+    y = (X[:, 0] + rng.normal(size=600) > 10).astype(int)
+    there = X[300:] * np.where(np.arange(6) == 2, 2.54, 1)
+    found = measure(Domains(source={"a": (X[:300], y[:300])}, target={"b": (there, None)}), random_state=0)
+    assert "scale" in found.kind
+    assert "covariate" not in found.kind
+    assert any("measured otherwise (another unit, scale or instrument)" in sentence for sentence in found.sentences)

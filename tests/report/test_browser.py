@@ -39,6 +39,7 @@ addEventListener("load", () => {
     const style = getComputedStyle(inner.body);
     return {name: frame.name, width, ground: style.backgroundColor, ink: style.color, scroll: root.scrollWidth, height: root.scrollHeight,
             far: far.slice(0, 5).map(e => e.tagName + "." + e.className + ": " + e.textContent.trim().slice(0, 40)),
+            broken: [...inner.querySelectorAll(".reasons dt .name")].filter(e => e.getClientRects().length > 1).map(e => e.textContent),
             plots: Math.min(...[...inner.querySelectorAll("table.forest td.plot")].filter(e => !hidden(e)).map(e => e.clientWidth), 9999)};
   });
   document.body.innerHTML = "";
@@ -90,6 +91,18 @@ def test_no_sideways_scrolling(found):
 def test_plots_keep_room(found):
     for page in found[0]:
         assert page["plots"] >= 300, f"a forest plot is only {page['plots']} px wide in {page['name']}"
+
+
+def test_names_of_strategies_do_not_break_in_a_word(tmp_path, make):
+    summary = make("few_labels")
+    names = ["DistributionWeightedCombination", "GaussianProcessTransfer (kernel)", "TCA"]
+    summary["strategies"] += [
+        {"name": name, "reason": "it needs two sources or more, and there is one; " * 3} for name in names
+    ]
+    pages, _ = measure({"few_labels": to_html(summary)}, [1280, 1200, 720, 390], tmp_path)
+    for page in pages:
+        assert page["broken"] == [], page["name"]
+        assert page["scroll"] <= page["width"], page["name"]
 
 
 def test_console_is_silent(found, tmp_path, make):

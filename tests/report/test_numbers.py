@@ -32,6 +32,7 @@ def test_number(value, decimals, text):
 
 
 def test_signs():
+    assert [number(-0.0, decimals) for decimals in (0, 2, 12)] == ["0", "0.00", "0.00e+00"]
     assert [number(x, 1, sign=True) for x in (2.0, -2.0, 0.0, -0.04)] == ["+2.0", "\u22122.0", "0.0", "0.0"]
 
 

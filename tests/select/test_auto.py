@@ -16,6 +16,7 @@ from sterna.align import DomainStandardization
 from sterna.baselines import SourceOnly
 from sterna.domains._stack import evenly_spread
 from sterna.select import _auto_race as racing
+from sterna.select._auto import _affordable
 from sterna.select._auto_race import Clock, Entrant, race
 from sterna.select._auto_weights import (
     average_best,
@@ -218,12 +219,15 @@ def test_the_slowest_are_left_out_where_the_budget_is_short():
     assert [entrant.name for entrant in entrants if not entrant.reason] == ["plain"]
 
 
-def test_a_fit_on_all_rows_counts_as_many_as_it_is_longer():
-    entrants = [Entrant("plain", None, True, seconds=1.0), Entrant("slow", None, seconds=1.0)]
-    racing._leave_out_slow(entrants, Clock(21.0, growth=10.0), n_later=0)
-    assert not entrants[1].reason
-    racing._leave_out_slow(entrants, Clock(19.0, growth=10.0), n_later=0)
-    assert entrants[1].reason == "too slow for the budget of 19 s: one fit took 1.0 s on 10 % of the rows"
+def test_the_last_fit_is_on_as_many_rows_as_there_is_time_for():
+    codes, y = np.repeat([1, -1], [9000, 6000]), np.r_[np.zeros(9000), np.full(6000, np.nan)]
+    whole = Stack(np.zeros((15000, 1)), y, codes, codes > 0, False)
+    part = whole.sample(3000, seed=0)
+    entrants = [Entrant("chosen", None, seconds=4.0, weight=1.0), Entrant("other", None, seconds=99.0)]
+    assert _affordable(whole, part, entrants, Clock(11.0), 0) is whole  # 15000 rows take 10 seconds
+    assert len(_affordable(whole, part, entrants, Clock(5.0), 0).source) == pytest.approx(4500, abs=10)
+    late = Clock(5.0, start=time.monotonic() - 9)
+    assert len(_affordable(whole, part, entrants, late, 0).source) == 4000
 
 
 def test_a_sample_keeps_labels_shares_and_rare_classes():

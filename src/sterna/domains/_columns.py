@@ -10,6 +10,7 @@ from scipy import sparse
 
 from sterna.domains._findings import Finding
 from sterna.domains._kinds import common_kind, conform, kind_of
+from sterna.domains._lacking import lacking_columns
 from sterna.domains._stack import Array
 
 
@@ -29,7 +30,7 @@ def align_tables(tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFram
     """
     target = list(tables)[-1]
     common = [column for column in tables[target].columns if all(column in table.columns for table in tables.values())]
-    findings = _lacking(tables)
+    findings = lacking_columns(tables)
     if not common:
         shown = "; ".join(
             f"{title} has {', '.join(map(repr, table.columns[:3]))}" for title, table in list(tables.items())[-2:]
@@ -65,26 +66,6 @@ def as_table(columns: dict[str, Array]) -> pd.DataFrame:
     return pd.DataFrame(
         {name: pd.Series(part, dtype=object) if part.dtype == object else part for name, part in columns.items()}
     )
-
-
-def _lacking(tables: dict[str, pd.DataFrame]) -> list[Finding]:
-    """Columns that some domain lacks: one finding for each such domain and column, or one for many."""
-    home: dict[str, str] = {}
-    for title, table in tables.items():
-        home |= {column: title for column in table.columns if column not in home}
-    found = []
-    for title, table in tables.items():
-        own = set(table.columns)
-        lacking = [column for column in home if column not in own]
-        if len(lacking) > 3:
-            named = ", ".join(map(repr, lacking[:3]))
-            message = f"{title} lacks {len(lacking)} columns ({named} ...) that other domains have; they are left out"
-            found.append(Finding("missing-column", title, None, message))
-            continue
-        for column in lacking:
-            message = f"{title} lacks the column {column!r}, which {home[column]} has; it is left out"
-            found.append(Finding("missing-column", title, column, message))
-    return found
 
 
 def _same_kind(column: str, parts: dict[str, pd.Series]) -> tuple[str, dict[str, Array]]:

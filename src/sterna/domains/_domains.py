@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sterna.domains import _findings as checks
+from sterna.domains._classes import class_findings
 from sterna.domains._columns import align_tables, name_columns
 from sterna.domains._findings import Finding
 from sterna.domains._given import column_names, named_data, refuse_shapes, resolve_task, row_numbers
@@ -24,6 +25,7 @@ from sterna.domains._media import NOUNS, as_features, is_raw, read_raw
 from sterna.domains._media_files import content_hash
 from sterna.domains._media_findings import lone_classes, raw_findings, raw_fingerprint
 from sterna.domains._read import near_column, read_domain
+from sterna.domains._repeats import repeated_rows
 from sterna.domains._stack import Array, clean_labels, domain_codes, is_labelled, rows_of, vstack
 
 
@@ -69,7 +71,7 @@ class Domains:
         Images and clips: a folder with one sub-folder a class (files beside them, or in a sub-folder "unlabelled", have no label),
         or `(paths, y)` with `modality`. None: no source, for strategies that need none.
     target : mapping of one str to data, or data
-        As above; labels may be missing in part (None or NaN in `y`, empty in a file) or altogether (`y=None`, no label column).
+        As above; labels may be missing in part (None, NaN or '' in `y`, empty in a file) or altogether (`y=None`, no label column).
     label : str, default=None
         The label column of tables and files.
     task : {"classification", "regression"}, default=None
@@ -245,8 +247,8 @@ class Domains:
         tables, findings = align_tables({t: X.drop(columns=[c for c in X.columns if c in drop]) for t, X in tables.items()})
         for title, X in tables.items():
             checks.refuse_values(title, X, list(X.columns))
-        ids = identifiers(tables, keep)
-        tables = {title: X.drop(columns=[finding.column for finding in ids]) for title, X in tables.items()}
+        named, ids = identifiers(tables, keep)
+        tables = {title: X.drop(columns=named) for title, X in tables.items()}
         columns = list(next(iter(tables.values())).columns)
         useless, constant = checks.constant_columns(tables, columns)
         left_out = set(useless) - keep
@@ -254,7 +256,7 @@ class Domains:
         if not self.columns:
             raise ValueError(
                 "no feature column is left after leaving out identifiers, constants and columns that are not shared; "
-                "keep one by naming it in keep"
+                "keep one by naming it in keep (on the command line: --keep), or name one as text (--text)"
             )
         tables = {title: X[self.columns] for title, X in tables.items()}
         missing = checks.missing_columns(tables)
@@ -282,9 +284,9 @@ class Domains:
         else:
             if self.kind != "table":
                 self.findings += checks.constant_columns(tables, self.columns)[1]
-            self.findings += checks.repeated_rows(tables, self.target.title)
+            self.findings += repeated_rows(tables, known, self.target.labelled)
         if self.task == "classification":
-            self.findings += checks.class_findings(known)
+            self.findings += class_findings(known)
             self.findings += lone_classes(known) if self.kind in NOUNS else []
 
     def _hashes(self, X: Array) -> Array:

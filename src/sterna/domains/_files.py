@@ -102,8 +102,8 @@ def _read_npz(path: Path) -> tuple[Any, Any]:
         if "pickle" not in str(error):
             raise
         raise _Refused(
-            "holds pickled Python objects, which are never loaded because they can run code; save plain arrays, text as "
-            "y.astype(str)"
+            "holds pickled Python objects, which are never loaded because they can run code; save plain arrays, text labels as "
+            "np.where(pd.isna(y), '', y).astype(str), where '' is an unknown one"
         ) from None
 
 

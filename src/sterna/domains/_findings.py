@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -10,9 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-
-from sterna.domains._hashes import row_hashes
-from sterna.domains._stack import Array
 
 LIMIT = 1e100
 
@@ -24,7 +20,7 @@ class Finding:
     Attributes
     ----------
     code : str
-        "constant", "id-like", "leakage", "duplicate", "class", "missing-column", "missing-values", "mixed",
+        "constant", "id-like", "free-text", "leakage", "duplicate", "class", "missing-column", "missing-values", "mixed",
         "unlabelled-source", "unlabelled-target".
     domain : str
     column : str or None
@@ -134,50 +130,4 @@ def missing_columns(tables: dict[str, pd.DataFrame]) -> list[Finding]:
         )
         for name, X in tables.items()
         for column in X.columns[X.isna().all().to_numpy()]
-    ]
-
-
-def repeated_rows(tables: dict[str, Any], target: str) -> list[Finding]:
-    """Find rows that stand in a source and in the target, and rows that the target holds twice."""
-    own = pd.Series(row_hashes(tables[target]))
-    found = []
-    for name in [name for name in tables if name != target]:
-        shared = np.flatnonzero(own.isin(row_hashes(tables[name])))
-        if len(shared):
-            message = (
-                f"{len(shared)} of {len(own)} rows of {target} also stand in {name} (first: row {shared[0]}); "
-                "if they are the same cases, the source has seen the test: remove them from it"
-            )
-            found.append(Finding("leakage", name, None, message))
-    twice = int(own.duplicated().sum())
-    if twice:
-        message = (
-            f"{twice} of {len(own)} rows of {target} repeat another of its rows; repeats may fall on both sides of a split"
-        )
-        found.append(Finding("duplicate", target, None, message))
-    return found
-
-
-def class_findings(labels: dict[str, Array]) -> list[Finding]:
-    """Find classes that stand in one domain only; `labels` holds the known labels of each domain."""
-    counts = {name: Counter(y.tolist()) for name, y in labels.items() if len(y)}
-    homes = Counter(label for own in counts.values() for label in own)
-    found: list[Finding] = []
-    for name, own in counts.items():
-        alone = sorted((label for label in own if homes[label] == 1), key=str) if len(counts) > 1 else []
-        found += _alone_findings(name, own, alone)
-        if len(own) == 1:
-            found.append(Finding("class", name, None, f"all labelled rows of {name} are of the one class {next(iter(own))!r}"))
-    return found
-
-
-def _alone_findings(name: str, own: Counter[Any], alone: list[Any]) -> list[Finding]:
-    remedy = "no other domain can teach or test"
-    if len(alone) > 3:
-        named, n_rows = ", ".join(map(repr, alone[:3])), sum(own[label] for label in alone)
-        message = f"{len(alone)} classes ({named} ...) stand in {name} only ({n_rows} rows); {remedy} them"
-        return [Finding("class", name, None, message)]
-    return [
-        Finding("class", name, None, f"class {label!r} stands in {name} only ({own[label]} rows); {remedy} it")
-        for label in alone
     ]

@@ -32,6 +32,13 @@ def row_hashes(X: Any) -> NDArray[np.uint64]:
     return hashes
 
 
+def label_hashes(known: Array) -> NDArray[np.uint64]:
+    """One 64-bit hash a known label, equal for equal labels, shape (n_labelled,)."""
+    values = known.astype(object) if known.dtype.kind in "OU" else canonical(known)
+    hashes: NDArray[np.uint64] = pd.util.hash_array(values)
+    return hashes
+
+
 def canonical(values: Any) -> NDArray[np.float64]:
     """A contiguous float64 copy in which equal values have equal bits: one zero, one NaN."""
     numbers = np.array(values, dtype="<f8", order="C") + 0.0  # -0.0 becomes 0.0

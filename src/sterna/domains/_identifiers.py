@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from sterna.domains._findings import Finding
+from sterna.domains._free_text import free_text
 
 _ID_NAME = re.compile(r"(?i:(^|[_ .-])(id|uuid|guid|key|index|rowid)$)|(?<=[a-z])(Id|ID)$")
 
@@ -17,26 +19,40 @@ _ID_NAME = re.compile(r"(?i:(^|[_ .-])(id|uuid|guid|key|index|rowid)$)|(?<=[a-z]
 ENOUGH = 20
 
 
-def identifiers(tables: dict[str, pd.DataFrame], keep: Collection[str]) -> list[Finding]:
+def identifiers(tables: dict[str, pd.DataFrame], keep: Collection[str]) -> tuple[list[str], list[Finding]]:
     """Find columns of aligned tables whose every value differs, in each domain, and that are text, count up or are named so.
 
-    At least one domain must have 20 values; smaller ones need only not contradict.
+    At least one domain must have 20 values; smaller ones need only not contradict. Columns of free text are told as such, whether
+    every value differs or most do.
+
+    Returns
+    -------
+    left_out : list of str
+        The columns whose every value differs.
+    findings : list of Finding
     """
     target = list(tables)[-1]
     if max(len(X) for X in tables.values()) < ENOUGH:
-        return []
-    found = []
-    for column in tables[target].columns:
-        if column in keep or not _name_rows(column, [X[column] for X in tables.values()]):
-            continue
-        known = pd.concat([X[column] for X in (tables[target], *tables.values())]).dropna().iloc[0]
-        shown = repr(known) if isinstance(known, str) else f"{known:.0f}"
-        message = (
-            f"column {column!r} looks like an identifier (every value differs, as {shown}); it is left out; "
-            "keep it by naming it in keep"
-        )
-        found.append(Finding("id-like", target, column, message))
-    return found
+        return [], []
+    left_out, found = [], []
+    for column in [column for column in tables[target].columns if column not in keep]:
+        parts = [X[column] for X in (tables[target], *tables.values())]
+        is_id = _name_rows(column, parts[1:])
+        text = free_text(column, parts[1:], is_id)
+        left_out += [column] if is_id else []
+        if text:
+            found.append(Finding("free-text", target, column, text))
+        elif is_id:
+            found.append(Finding("id-like", target, column, _told(column, pd.concat(parts).dropna().iloc[0])))
+    return left_out, found
+
+
+def _told(column: str, known: Any) -> str:
+    shown = repr(known) if isinstance(known, str) else f"{known:.0f}"
+    return (
+        f"column {column!r} looks like an identifier (every value differs, as {shown}); it is left out; "
+        "keep it by naming it in keep (on the command line: --keep)"
+    )
 
 
 def _name_rows(name: str, parts: list[pd.Series]) -> bool:

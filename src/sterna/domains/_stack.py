@@ -32,8 +32,8 @@ def is_labelled(y: Array) -> NDArray[np.bool_]:
 
 
 def _is_blank(y: Array) -> NDArray[np.bool_]:
-    blank = (isinstance(label, str) and (not label or label.isspace()) for label in y.tolist())
-    return np.fromiter(blank, dtype=bool, count=len(y))
+    blank = (isinstance(label, str) and (not label or label.isspace()) for label in y.ravel().tolist())
+    return np.fromiter(blank, dtype=bool, count=y.size).reshape(y.shape)
 
 
 # the dtype of labels by the kinds of Python types among them; bool and int are kinds of number

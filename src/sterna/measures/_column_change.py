@@ -24,6 +24,12 @@ TYPICAL = 0.9
 MIDDLE, OUTSIDE = (0.05, 0.95), 0.1
 #: A column varies where its deviation is above this share of its largest value; below is rounding.
 CONSTANT = 1e-9
+#: Columns count as changed where fewer target rows than these are typical of the source ...
+FEW_TYPICAL = 0.25
+#: ... or where they fit each other so much worse, while each by itself lies hardly farther than unseen source rows do.
+BROKEN, IN_PLACE = 2.0, 1.25
+#: ... or where so many columns lie outside the source's.
+MANY_OUTSIDE = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,12 @@ class ColumnChange:
     alone: float
     together: float
     n_outside: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether columns changed, and not the choice of rows alone; no where nothing can be compared."""
+        broken = self.alone < IN_PLACE and self.together > BROKEN
+        return self.typical < FEW_TYPICAL or broken or self.n_outside >= MANY_OUTSIDE
 
     @classmethod
     def unknown(cls) -> ColumnChange:

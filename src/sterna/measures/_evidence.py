@@ -60,6 +60,7 @@ class Evidence:
     auc_aligned: DomainAUC | None = None
     spread_ratio: float = 1.0  # of the median column
     mean_distance: float = 0.0  # of the median column, in standard deviations
+    columns_changed: bool = False  # and not the choice of rows alone; looked at where labels do not tell
     shares: Array | None = None  # of the classes in an unlabelled target, if label shift were all
     auc_matched: DomainAUC | None = None  # once the source has these shares
 

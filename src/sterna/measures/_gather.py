@@ -11,6 +11,7 @@ from scipy import sparse
 from sterna.domains._stack import Array, vstack
 from sterna.measures._axis_test import axis_p_value
 from sterna.measures._class_sets import ClassSets, class_sets, estimated_class_sets
+from sterna.measures._column_change import column_change
 from sterna.measures._column_map import rescaled, turned, without_rare
 from sterna.measures._common_subspace import common_subspace
 from sterna.measures._domain_auc import DomainAUC
@@ -63,7 +64,9 @@ def gather(
     if len(sample.y_target) >= MIN_LABELS:
         return replace(found, **_with_labels(sample, scores, found, rng))
     if found.features_differ and sample.taught is not None and len(sample.taught) > 1:
-        return replace(found, **_without_labels(sample, confidence, rng))
+        found = replace(found, **_without_labels(sample, confidence, rng))
+    if found.features_differ:
+        found = replace(found, columns_changed=column_change(sample.X_source, sample.X_target, rng).changed)
     return found
 
 

@@ -239,6 +239,11 @@ def _error(found: Evidence, error: float | None) -> str:
 def _scale(found: Evidence, kind: list[str]) -> str:
     if "scale" not in kind:
         return ""
+    if found.columns_changed and not found.alignment_removes:
+        return (
+            "Some columns seem to be measured otherwise (another unit, scale or instrument): hardly a target row could be a row of the "
+            "source, or columns fit each other no more; a choice of rows does not do that. See which columns differ most."
+        )
     text = (
         "This is consistent with another scale, unit or instrument (all columns are moved or stretched, whatever the label): once each "
         "column has the same mean and spread in both domains"

@@ -19,9 +19,10 @@ def number(value: float | None, decimals: int, *, sign: bool = False) -> str:
     if value is None:
         return ABSENT
     if decimals > 8 or abs(value) >= 1e9:
+        value = value or 0.0  # -0.0 is falsy too
         text = f"{value:+.2e}" if sign else f"{value:.2e}"
     else:
-        value = round(value, decimals) or 0.0  # -0.0 is falsy too
+        value = round(value, decimals) or 0.0
         text = f"{value:+,.{decimals}f}" if sign and value else f"{value:,.{decimals}f}"
     return text.replace(",", THIN).replace("-", MINUS)
 

@@ -110,7 +110,7 @@ class AutoTransfer(TransferEstimator):
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
     The choice is made on a random 4000 source rows, labelled target rows and unlabelled ones where there are more. Cost: with labels at
-    most 5 fits a strategy, else one; and a last one, on all rows, of each that is averaged.
+    most 5 fits a strategy, else one; and a last one of each that is averaged, on all rows or as many as the budget has time for.
 
     References
     ----------
@@ -224,7 +224,7 @@ class AutoTransfer(TransferEstimator):
         whole, domains = self._stacked(data)
         seed = self.random_state or 0
         stack = whole.sample(MAX_ROWS, seed)
-        clock = Clock(self.budget, tell, growth=len(whole.y) / len(stack.y))
+        clock = Clock(self.budget, tell)
         classes = self.classes_ if stack.classes else None
         self.kind_ = kind_of_shift(domains, random_state=seed)
         base, reason = base_estimator(self.estimator, domains, seed)
@@ -240,7 +240,10 @@ class AutoTransfer(TransferEstimator):
         else:
             choose = choose_by_labels if judged else choose_without_labels
             choice, self.temperature_ = choose(stack, entrants, classes, clock, self.n_jobs, seed)
-        self.weights_, models = _fit_chosen(whole, entrants, choice.plain)
+        rows = _affordable(whole, stack, entrants, clock, seed)
+        if rows is not whole:
+            aside += f"; fitted on {len(rows.y)} of {len(whole.y)} rows, for which the budget had time"
+        self.weights_, models = _fit_chosen(rows, entrants, choice.plain)
         self.estimator_ = blend(models, np.array(list(self.weights_.values())), classes, votes=True)
         self.adapted_, self.choice_ = True, replace(choice, reason=choice.reason + aside)
         self._rows = result_rows(entrants, skipped)
@@ -321,6 +324,15 @@ def _without_rare_classes(data: DomainData) -> tuple[DomainData, str]:
             f"all {len(data.y_source)} labelled source rows are of the class {labels.tolist()[0]!r}; give rows of another class too"
         )
     return data, aside
+
+
+def _affordable(whole: Stack, stack: Stack, entrants: list[Entrant], clock: Clock, seed: int) -> Stack:
+    """All rows, or as many as the chosen strategies can be fitted on in the time that is left, judged by their fits on `stack`."""
+    seconds = sum(entrant.seconds for entrant in entrants if entrant.weight > 0) * len(whole.y) / len(stack.y)
+    if seconds <= clock.left:
+        return whole
+    largest = max(len(whole.source), len(whole.labelled), len(whole.target) - len(whole.labelled))
+    return whole.sample(max(MAX_ROWS, int(largest * clock.left / seconds)), seed)
 
 
 def _fit_chosen(stack: Stack, entrants: list[Entrant], plain: str) -> tuple[dict[str, float], list[Any]]:

@@ -20,7 +20,7 @@ from sterna.domains._stack import Array
 MIN_JUDGED = 40
 #: So few strategies are not halved any more.
 FEW = 10
-#: So many strategies are fitted on all rows in the end, as a rule ...
+#: So many strategies are fitted once more in the end, as a rule ...
 N_CHOSEN = 5
 #: ... for which this share of the budget is left, late as it may be.
 LAST_SHARE = 0.1
@@ -66,27 +66,21 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Clock:
-    """A time budget in seconds (None is without end), what is told of each strategy that was run, and how much longer its last fit takes.
-
-    Attributes
-    ----------
-    budget : float or None
-    tell : callable of str
-    growth : float
-        Seconds of a fit on all rows, of one on the rows that the choice is made on.
-    start : float
-        By `time.monotonic`.
-    """
+    """A time budget in seconds (None is without end), and what is told of each strategy that was run."""
 
     budget: float | None
     tell: Callable[[str], None] = lambda name: None
-    growth: float = 1.0
     start: float = field(default_factory=time.monotonic)
 
     @property
     def end(self) -> float:
         """When it is over, by `time.monotonic`."""
         return np.inf if self.budget is None else self.start + self.budget
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; for last fits a tenth of the budget is, late as it may be."""
+        return np.inf if self.budget is None else max(self.end - time.monotonic(), LAST_SHARE * self.budget)
 
 
 @contextmanager
@@ -125,7 +119,7 @@ def run_all(
     clock : Clock
     n_jobs : int or None
     n_later : float, default=0
-        How many more runs of each must fit into the time that is left, beside a fit of a few on all rows.
+        How many more runs of each must fit into the time that is left, beside a last fit of a few.
 
     Returns
     -------
@@ -160,15 +154,12 @@ def _unless_late(work: Callable[..., Any], model: Any, latest: float) -> tuple[A
 def _leave_out_slow(entrants: list[Entrant], clock: Clock, n_later: float) -> None:
     """Leave out the slowest until what is to come fits into the time that is left."""
     kept = sorted(entrants, key=lambda entrant: (not entrant.plain, entrant.seconds))
-    left = max(clock.end - time.monotonic(), LAST_SHARE * (clock.budget or np.inf))
     while kept and not kept[-1].plain:
         last = sorted(entrant.seconds for entrant in kept)[-N_CHOSEN:]
-        if n_later * sum(entrant.seconds for entrant in kept) + clock.growth * sum(last) <= left:
+        if n_later * sum(entrant.seconds for entrant in kept) + sum(last) <= clock.left:
             break
         slowest = kept.pop()
         slowest.reason = f"{LATE[1]} of {clock.budget:g} s: one fit took {slowest.seconds:.1f} s"
-        if clock.growth > 1:
-            slowest.reason += f" on {1 / clock.growth:.0%} of the rows".replace("%", " %")
 
 
 def race(

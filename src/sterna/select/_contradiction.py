@@ -15,12 +15,6 @@ from sterna.measures._checks import sample_rows
 from sterna.measures._column_change import column_change
 from sterna.select._class_ami import clusters
 
-#: Columns count as changed where fewer target rows than these are typical of the source ...
-FEW_TYPICAL = 0.25
-#: ... or where they fit each other so much worse, while each by itself lies hardly farther than unseen source rows do.
-BROKEN, IN_PLACE = 2.0, 1.25
-#: ... or where so many columns lie outside the source's.
-MANY_OUTSIDE = 3
 #: Where no column changed a strategy that contradicts the source's model on more of the target rows is not believed ...
 CONTRADICTED = 0.2
 #: ... unless the classes it names agree so much better with the groups of the target (adjusted mutual information).
@@ -38,9 +32,7 @@ def columns_changed(X_source: Any, X_target: Any, random_state: int) -> bool:
         Preprocessed features.
     random_state : int
     """
-    found = column_change(X_source, X_target, check_random_state(random_state))
-    broken = found.alone < IN_PLACE and found.together > BROKEN
-    return found.typical < FEW_TYPICAL or broken or found.n_outside >= MANY_OUTSIDE
+    return column_change(X_source, X_target, check_random_state(random_state)).changed
 
 
 def contradictions(

@@ -61,7 +61,7 @@ def amount(value: float, metric: Metric) -> str:
 
 def gap(value: float, metric: Metric, sign: str = "") -> str:
     """A difference as people write it: shares of rows in points; `sign` "+" shows the sign of gains too."""
-    return f"{100 * value:{sign}.1f} points" if metric.counts_rows else f"{value:{sign}.4g}"
+    return f"{round(100 * value, 1) or 0.0:{sign}.1f} points" if metric.counts_rows else f"{value:{sign}.4g}"
 
 
 def spelled_gap(difference: dict[str, float] | None, metric: Metric) -> str:
@@ -80,14 +80,18 @@ def spelled_gap(difference: dict[str, float] | None, metric: Metric) -> str:
     if difference is None:
         return ""
     form = ".1f" if metric.counts_rows else ".4g"
-    mean, low, high = ((100 if metric.counts_rows else 1) * difference[key] for key in ("mean", "low", "high"))
-    return f"{mean:+{form}} [{low:+{form}}, {high:+{form}}]"
+    shown = (
+        round(100 * x, 1) or 0.0 if metric.counts_rows else x for x in (difference[key] for key in ("mean", "low", "high"))
+    )
+    mean, low, high = (f"{value:+{form}}" for value in shown)
+    return f"{mean} [{low}, {high}]"
 
 
 def spelled(interval: Interval, metric: Metric, confidence: float) -> str:
     """A difference with its interval, in words."""
     if metric.counts_rows:
-        bounds = f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+        low, high = (round(100 * bound, 1) or 0.0 for bound in (interval.low, interval.high))
+        bounds = f"{low:+.1f} to {high:+.1f}"
     else:
         bounds = f"{interval.low:+.4g} to {interval.high:+.4g}"
     return f"{gap(interval.mean, metric, '+')} {metric.name}, {100 * confidence:g} % interval {bounds}"
