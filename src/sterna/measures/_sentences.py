@@ -245,7 +245,7 @@ def _scale(found: Evidence, kind: list[str]) -> str:
             "source, or columns fit each other no more; a choice of rows does not do that. See which columns differ most."
         )
     text = (
-        "This is consistent with another scale, unit or instrument (all columns are moved or stretched, whatever the label): once each "
+        "This is consistent with another scale, unit or instrument (columns are moved or stretched, whatever the label): once each "
         "column has the same mean and spread in both domains"
     )
     auc = "" if found.auc_aligned is None else f", the AUC is {auc_text(found.auc_aligned)} instead of {found.auc.value:.2f}"
