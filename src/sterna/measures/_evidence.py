@@ -60,6 +60,7 @@ class Evidence:
     auc_aligned: DomainAUC | None = None
     spread_ratio: float = 1.0  # of the median column
     mean_distance: float = 0.0  # of the median column, in standard deviations
+    coarse: bool = False  # whether a column has few values in both domains
     columns_changed: bool = False  # and not the choice of rows alone; looked at where labels do not tell
     shares: Array | None = None  # of the classes in an unlabelled target, if label shift were all
     auc_matched: DomainAUC | None = None  # once the source has these shares
@@ -141,8 +142,8 @@ class Evidence:
 
     @property
     def alignment_parts(self) -> bool:
-        """Whether equal means and spreads make the domains easier to tell apart: values of few kinds then fall beside the source's."""
-        return self.auc_aligned is not None and self.auc_aligned.low > self.auc.value
+        """Whether equal means and spreads part the domains: where columns have few values, they then fall beside the source's."""
+        return self.coarse and self.auc_aligned is not None and self.auc_aligned.low > self.auc.value
 
 
 def fits(p_value: float | None, level: float) -> bool:

@@ -27,6 +27,8 @@ from sterna.measures._sample import Sample
 from sterna.measures._source_model import Seen, errors, estimated_shares, losses, paired_p_value, source_model
 from sterna.measures._views import N_COMPACT, Viewer
 
+#: A column with fewer values is no scale of its own: moved, its values fall between those of the other domain.
+FEW_VALUES = 20
 #: A target row lies beyond the source where its domain score is above that of this share of the source's rows.
 BEYOND = 0.99
 
@@ -58,7 +60,7 @@ def gather(
             return replace(found, classes=sets, common=_in_common(sample, sets, confidence, rng))
     if found.features_differ and not sparse.issparse(sample.X_source):
         after = domain_scores(sample.X_source, sample.X_target, rng, align=True)
-        found = replace(found, auc_aligned=DomainAUC.of(after, confidence))
+        found = replace(found, auc_aligned=DomainAUC.of(after, confidence), coarse=_coarse(sample))
     if len(sample.y_source) < MIN_LABELS:
         return found
     if len(sample.y_target) >= MIN_LABELS:
@@ -113,6 +115,15 @@ def _in_common(sample: Sample, sets: ClassSets, confidence: float, rng: Any) -> 
     names = np.arange(sample.n_classes or 0) if sample.classes is None else sample.classes
     label = label_shift(names[y_source], names[y_target], task="classification", random_state=rng)
     return gather(part, scores, distance, label, confidence, rng)
+
+
+def _coarse(sample: Sample) -> bool:
+    """Whether a column that varies has few values in both domains, which repeat."""
+    few = [
+        [1 < len(np.unique(column)) < min(FEW_VALUES, len(column) / 2) for column in X.T]
+        for X in (sample.X_source, sample.X_target)
+    ]
+    return any(map(all, zip(*few, strict=True)))
 
 
 def _scales(sample: Sample) -> tuple[float, float]:
