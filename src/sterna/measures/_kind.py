@@ -75,10 +75,8 @@ def _by_features(found: Evidence) -> list[str]:
         named = ["support", *named]
     if found.alignment_removes and found.mean_distance >= FAR_MEANS:
         named.append("scale")  # means that lie apart may be the target's own as well as an instrument's
-    elif found.columns_changed:
-        named = [kind for kind in named if kind != "covariate"] + [
-            "scale"
-        ]  # of some columns at least: no choice of rows does that
+    elif found.columns_changed:  # some of them at least: no choice of rows does that
+        named = [*(kind for kind in named if kind != "covariate"), "scale"]
     return named
 
 

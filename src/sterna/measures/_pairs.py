@@ -95,9 +95,8 @@ def _filled(fold: Array, n_folds: int, seed: int) -> Array:
     """Rows of fold -1 in random order put where folds are smallest."""
     free = np.flatnonzero(fold < 0)
     sizes = np.bincount(fold[fold >= 0], minlength=n_folds)
-    places = (sizes[:, None] + np.arange(len(free))) * n_folds + np.arange(n_folds)[
-        :, None
-    ]  # (n_folds, n_free), to fill in order
+    # the order in which places are filled, shape (n_folds, n_free): the smallest folds first
+    places = (sizes[:, None] + np.arange(len(free))) * n_folds + np.arange(n_folds)[:, None]
     open_folds = np.argsort(places, axis=None)[: len(free)] // max(1, len(free))
     filled = fold.copy()
     filled[free] = open_folds[own_order(len(free), seed)]

@@ -233,8 +233,9 @@ class AutoTransfer(TransferEstimator):
         why = f" ({reason})" if self.estimator is None else ""  # else somebody else knows
         self.base_reason_ = f"{type(base).__name__}{why}{', and a kernel model' if kernel else ''}"
         entrants, skipped = find_entrants(self.strategies, domains, base, self.kind_, seed, kernel=kernel)
-        if not judged and (self.kind_ == ["none"] or len(stack.source) < MIN_ROWS):
-            say = Choice.no_difference if len(stack.source) >= MIN_ROWS else Choice.too_few
+        few = len(stack.source) < MIN_ROWS
+        if not judged and (few or self.kind_ == ["none"]):
+            say = Choice.too_few if few else Choice.no_difference
             choice, self.temperature_ = say(plain_model(stack, entrants)), 1.0
             weigh(entrants, {choice.plain: 1.0})
         else:
@@ -331,8 +332,7 @@ def _affordable(whole: Stack, stack: Stack, entrants: list[Entrant], clock: Cloc
     seconds = sum(entrant.seconds for entrant in entrants if entrant.weight > 0) * len(whole.y) / len(stack.y)
     if seconds <= clock.left:
         return whole
-    largest = max(len(whole.source), len(whole.labelled), len(whole.target) - len(whole.labelled))
-    return whole.sample(max(MAX_ROWS, int(largest * clock.left / seconds)), seed)
+    return whole.sample(max(MAX_ROWS, int(whole.largest_side * clock.left / seconds)), seed)
 
 
 def _fit_chosen(stack: Stack, entrants: list[Entrant], plain: str) -> tuple[dict[str, float], list[Any]]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import r2_score
 
 from sterna.domains._stack import Array
 from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, label_likeness, weigh
 from sterna.select._auto_words import Choice
+from sterna.select._checks import TOLERANCE
 from sterna.select._contradiction import columns_changed, contradictions
 from sterna.select._effective import effective_sample_size
 from sterna.select._folds import folds
 from sterna.select._guard import guard
 from sterna.select._importance_weighted import importance_weights, prepared_rows
-from sterna.select._search_scores import Fitted
+from sterna.select._search_scores import Fitted, source_score
 from sterna.select._search_stack import Stack
 from sterna.select._temperature import fit_temperature
 
@@ -52,11 +52,7 @@ class Seen:
     def of(cls, target: Array, source: Array, y_source: Array, classes: Array | None) -> Seen:
         """From what it says and the labels of the held-out source rows."""
         predicted, held = (x[:, 0] if classes is None else classes[x.argmax(axis=1)] for x in (target, source))
-        if classes is not None:
-            return cls(target, predicted, source, float(np.mean(held == y_source)))
-        known = len(y_source) > 1
-        score = float("nan") if not np.all(np.isfinite(held)) else r2_score(y_source, held) if known else None
-        return cls(target, predicted, source, score)
+        return cls(target, predicted, source, source_score(y_source, held, classes is not None))
 
 
 def choose_without_labels(
@@ -146,7 +142,7 @@ def _void(entrants: list[Entrant], seen: dict[str, Seen], plain: str, y_source: 
 
 def _no_probabilities(found: Seen) -> str | None:
     both = np.concatenate([found.target, found.source])
-    if np.all(np.isfinite(both)) and np.all(both >= 0) and np.allclose(both.sum(axis=1), 1, atol=1e-3):
+    if np.all(np.isfinite(both)) and np.all(both >= 0) and np.all(np.abs(both.sum(axis=1) - 1) <= TOLERANCE):
         return None
     return "its probabilities are not finite, or do not sum to one"
 

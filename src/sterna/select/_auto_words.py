@@ -136,7 +136,7 @@ def explanation(choice: Choice, rows: Sequence[Mapping[str, Any]], kinds: Sequen
             apart.setdefault(row["reason"] or "nothing to choose", []).append(row["strategy"])
     if apart:
         lines += ["Not tried:", *(f"  {reason}: {', '.join(names)}" for reason, names in apart.items())]
-    if f"{temperature:.2f}" != "1.00":
+    if round(temperature, 2) != 1:
         sure = "too sure" if temperature > 1 else "not sure enough"
         lines.append(f"Probabilities were {sure}: the temperature is {temperature:.2f}.")
     return "\n".join(lines)

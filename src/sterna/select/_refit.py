@@ -23,10 +23,7 @@ def apart(X: Any, y: Any, sample_domain: Any) -> DomainData:
         X = sparse.csr_array(X)
     elif not hasattr(X, "shape"):
         X = np.asarray(X)
-    labels = column_or_1d(np.asarray(y))
-    if len(labels) != X.shape[0]:
-        raise ValueError(f"y has {len(labels)} labels but X has {X.shape[0]} rows; give one entry per row, None where unknown")
-    data = take_apart(X, labels, sample_domain)
+    data = take_apart(X, column_or_1d(np.asarray(y)), sample_domain)
     if not len(data.y_source):
         raise ValueError("the stack has no labelled source row (positive sample_domain); this score is taken on them")
     return data

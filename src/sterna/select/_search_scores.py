@@ -124,6 +124,15 @@ class LabelFreeScore:
         return score if score is not None and np.isfinite(score) else None
 
 
+def source_score(y: Array, predicted: Array, classes: bool) -> float | None:
+    """Accuracy or R squared of held-out source rows; None where one value has no R squared, NaN for predictions that are not finite."""
+    if not classes and len(y) < 2:
+        return None
+    if not classes and not np.all(np.isfinite(predicted)):
+        return float("nan")
+    return float((accuracy_score if classes else r2_score)(y, predicted))
+
+
 class Fitted:
     """A fitted model, and what a scorer may ask of it: the methods are the words of `EVIDENCE`."""
 
@@ -146,12 +155,7 @@ class Fitted:
 
     def source_score(self) -> float | None:
         """Accuracy or R squared on the held-out source rows; None where one value has no R squared."""
-        if not self._classes and len(self._y) < 2:
-            return None
-        predicted = self._of_source("predict")
-        if not self._classes and not np.all(np.isfinite(predicted)):
-            return float("nan")
-        return float((accuracy_score if self._classes else r2_score)(self._y, predicted))
+        return source_score(self._y, self._of_source("predict"), self._classes)
 
     def outputs_target(self, classes: Array | None) -> Array:
         """Probabilities (or votes, or values) of the target rows, in the shape of `outputs`."""

@@ -65,6 +65,16 @@ class Stack:
         return np.flatnonzero(self.codes < 0)
 
     @property
+    def sides(self) -> tuple[Array, Array, Array]:
+        """The numbers of the labelled source rows, of the labelled target rows, and of the other target rows."""
+        return self.source, self.labelled, np.flatnonzero((self.codes < 0) & ~self.known)
+
+    @property
+    def largest_side(self) -> int:
+        """The rows of the largest of `sides`."""
+        return max(map(len, self.sides))
+
+    @property
     def is_table(self) -> bool:
         """Whether the rows are numbers or columns, not files, texts or pictures."""
         if isinstance(self.X, np.ndarray):
@@ -82,12 +92,11 @@ class Stack:
 
     def sample(self, most: int, seed: int) -> Stack:
         """At most so many source rows, labelled target rows and unlabelled ones; each class of each domain in its share, and one row or more."""
-        sides = (self.source, self.labelled, np.flatnonzero((self.codes < 0) & ~self.known))
-        if max(map(len, sides)) <= most:
+        if self.largest_side <= most:
             return self
         groups = pd.MultiIndex.from_arrays([self.codes, self.y if self.classes else self.known])
         codes, rng = pd.factorize(groups)[0], np.random.default_rng(seed)
-        rows = np.sort(np.concatenate([_share(side, codes[side], most, rng) for side in sides]))
+        rows = np.sort(np.concatenate([_share(side, codes[side], most, rng) for side in self.sides]))
         return Stack(rows_of(self.X, rows), self.y[rows], self.codes[rows], self.known[rows], self.classes)
 
     def fingerprint(self) -> str:

@@ -92,7 +92,7 @@ def run_rounds(
             todo = sorted((cell for cell in kept if cell.key not in store), key=lambda cell: cell.strategy not in essential)
             advance(len(cells) - len(todo))
             half = np.inf if time_budget is None or number else start + time_budget / 2
-            begun = (delayed(_keyed)(work, cell, np.inf if cell.strategy in essential else half) for cell in todo)
+            begun = (delayed(_unless_late)(work, cell, np.inf if cell.strategy in essential else half) for cell in todo)
             for cell, result in parallel(begun):
                 if result is None:
                     done.dropped[cell.strategy] = (
@@ -104,7 +104,7 @@ def run_rounds(
     return done
 
 
-def _keyed(work: Callable[[Any], dict[str, Any]], cell: Any, latest: float) -> tuple[Any, dict[str, Any] | None]:
+def _unless_late(work: Callable[[Any], dict[str, Any]], cell: Any, latest: float) -> tuple[Any, dict[str, Any] | None]:
     """The cell and its result, or None where it would be begun after `latest`."""
     if multiprocessing.current_process().name != "MainProcess":
         transport_with_numpy_only()

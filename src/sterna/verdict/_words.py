@@ -61,7 +61,12 @@ def amount(value: float, metric: Metric) -> str:
 
 def gap(value: float, metric: Metric, sign: str = "") -> str:
     """A difference as people write it: shares of rows in points; `sign` "+" shows the sign of gains too."""
-    return f"{round(100 * value, 1) or 0.0:{sign}.1f} points" if metric.counts_rows else f"{value:{sign}.4g}"
+    return f"{_points(value):{sign}.1f} points" if metric.counts_rows else f"{value:{sign}.4g}"
+
+
+def _points(share: float) -> float:
+    """A share in points, rounded to a tenth; never -0.0."""
+    return round(100 * share, 1) or 0.0
 
 
 def spelled_gap(difference: dict[str, float] | None, metric: Metric) -> str:
@@ -80,18 +85,15 @@ def spelled_gap(difference: dict[str, float] | None, metric: Metric) -> str:
     if difference is None:
         return ""
     form = ".1f" if metric.counts_rows else ".4g"
-    shown = (
-        round(100 * x, 1) or 0.0 if metric.counts_rows else x for x in (difference[key] for key in ("mean", "low", "high"))
-    )
-    mean, low, high = (f"{value:+{form}}" for value in shown)
+    values = [difference[key] for key in ("mean", "low", "high")]
+    mean, low, high = (f"{_points(value) if metric.counts_rows else value:+{form}}" for value in values)
     return f"{mean} [{low}, {high}]"
 
 
 def spelled(interval: Interval, metric: Metric, confidence: float) -> str:
     """A difference with its interval, in words."""
     if metric.counts_rows:
-        low, high = (round(100 * bound, 1) or 0.0 for bound in (interval.low, interval.high))
-        bounds = f"{low:+.1f} to {high:+.1f}"
+        bounds = f"{_points(interval.low):+.1f} to {_points(interval.high):+.1f}"
     else:
         bounds = f"{interval.low:+.4g} to {interval.high:+.4g}"
     return f"{gap(interval.mean, metric, '+')} {metric.name}, {100 * confidence:g} % interval {bounds}"
