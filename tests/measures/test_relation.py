@@ -6,7 +6,7 @@ from sterna.measures._agreeing_directions import agreeing_directions, least_diff
 from sterna.measures._axis_test import axis_p_value
 from sterna.measures._class_sets import class_sets, estimated_class_sets
 from sterna.measures._column_map import rescaled, turned
-from sterna.measures._common_subspace import common_subspace
+from sterna.measures._common_subspace import association_p_value, common_subspace
 from sterna.measures._given_features import independence_p_value, left_out_residuals, same_given_features
 from sterna.measures._given_label import same_given_label
 from sterna.measures._relation import label_weight, regressions_differ
@@ -200,6 +200,27 @@ def test_the_common_subspace_is_the_one_that_was_made():
     assert max(found.p_better, found.p_informative) < 0.001
     assert found.error == pytest.approx(0.16, abs=0.08)  # half the distance, 1, is exceeded by Gaussian noise in 16 %
     assert common_subspace(X[0][:, :1], y[0], X[1][:, :1], y[1], 2, 0.0125, np.random.RandomState(0)) is None
+
+
+@pytest.mark.parametrize("n_classes", [None, 3])
+def test_the_association_of_predictions_is_tested_as_permutations_do(n_classes):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=80) if n_classes is None else rng.integers(3, size=80)
+    tells = 0.15 * y[:, None] if n_classes is None else 0.2 * (y[:, None] == np.arange(3))
+    predicted = tells + rng.normal(size=(80, n_classes or 1))
+
+    def agreement(labels):
+        return predicted[:, 0] @ labels if n_classes is None else predicted[np.arange(80), labels].sum()
+
+    drawn = [agreement(rng.permutation(y)) for _ in range(20000)]
+    assert association_p_value(predicted, y, n_classes) == pytest.approx(np.mean(np.array(drawn) >= agreement(y)), abs=0.01)
+
+
+def test_what_does_not_vary_has_no_association():
+    y = np.arange(40) % 2
+    assert association_p_value(np.full((40, 2), 0.3), y, 2) == 1.0
+    assert association_p_value(np.random.default_rng(0).random((40, 2)), np.zeros(40, dtype=int), 2) == 1.0
+    assert association_p_value(np.eye(2)[1 - y], y, 2) > 0.999  # the wrong way round
 
 
 def subspace_cost(V, gaps, spreads):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from sterna.domains._stack import Array
 from sterna.measures._agreeing_directions import agreeing_directions
@@ -25,7 +26,7 @@ class CommonSubspace:
     n_dimensions: int
     p_same: float | None  # of "rows of one label have the same places in it"
     p_better: float  # of "the source model there predicts the target no better than on all columns"
-    p_informative: float  # of "it predicts the target no better than a constant"
+    p_informative: float  # of "what it predicts does not go with the target's labels"
     error: float  # of the source model there, on the target
 
 
@@ -54,9 +55,10 @@ def common_subspace(
 
     Notes
     -----
-    For the directions see `agreeing_directions`. The largest size is taken at which rows of one label lie alike at `level` in the
-    half that the subspace was not found with, both ways round (Bonferroni); of no such size, the smallest. The losses of the
-    source's models there have no say in it, so their p-values need no correction for the sizes.
+    For the directions see `agreeing_directions`. Of the sizes at which rows of one label lie alike at `level` in the half that the
+    subspace was not found with, both ways round (Bonferroni), the one is taken whose models of the source lose least on the target's
+    rows that it was found with; of no such size, the smallest. The losses of the rows that it is judged on have no say in it, so
+    their p-values need no correction for the sizes.
     """
     if source.shape[1] < 2:
         return None
@@ -77,18 +79,23 @@ def common_subspace(
     p_same = [None if a is None or b is None else min(1.0, 2 * a, 2 * b) for a, b in zip(*p_values, strict=False)]
     if not p_same:
         return None
-    chosen = max((i for i, p in enumerate(p_same) if p is not None and p > level), default=0)
-    seen = np.empty((len(y_target), n_classes or 1))
+    alike = [i for i, p in enumerate(p_same) if p is not None and p > level] or [0]
+    seen = np.empty((len(alike), len(y_target), n_classes or 1))
+    loss_found_with = np.zeros(len(alike))
     for half, basis in enumerate(bases):
-        rows, part = halves[1] == half, basis[:, : SIZES[chosen]]
-        seen[rows] = _predicted(source @ part, y_source, target[rows] @ part, n_classes)
-    there, as_is = Seen(seen, target), Seen(_predicted(source, y_source, target, n_classes), target)
-    loss = losses(there, y_target, classes)
+        unseen = halves[1] == half
+        for i, size in enumerate(alike):
+            part = basis[:, : SIZES[size]]
+            values = _predicted(source @ part, y_source, target @ part, n_classes)
+            seen[i, unseen] = values[unseen]
+            loss_found_with[i] += losses(Seen(values, target), y_target, classes)[~unseen].sum()
+    best = int(np.argmin(loss_found_with))
+    there, as_is = Seen(seen[best], target), Seen(_predicted(source, y_source, target, n_classes), target)
     return CommonSubspace(
-        SIZES[chosen],
-        p_same[chosen],
-        _less(loss, losses(as_is, y_target, classes)),
-        _less(loss, _constant_loss(y_source, y_target, n_classes)),
+        SIZES[alike[best]],
+        p_same[alike[best]],
+        _less(losses(there, y_target, classes), losses(as_is, y_target, classes)),
+        association_p_value(there.predicted, y_target, n_classes),
         float(errors(there, y_target, classes).mean()),
     )
 
@@ -111,9 +118,36 @@ def _predicted(train: Array, y: Array, test: Array, n_classes: int | None) -> Ar
     return predict_classes(views[0], y, views[1], n_classes)
 
 
-def _constant_loss(y_source: Array, y: Array, n_classes: int | None) -> Array:
-    """The losses of the source's class shares, half a row added to each, or of its median."""
-    if n_classes is None:
-        return np.abs(y - np.median(y_source))
-    counts = np.bincount(y_source, minlength=n_classes) + 0.5
-    return -np.log(counts / counts.sum())[y]
+def association_p_value(predicted: Array, y: Array, n_classes: int | None) -> float:
+    """The one-sided p-value of "predictions have nothing to do with the labels".
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_samples, n_classes or 1)
+        Class probabilities, or values.
+    y : ndarray of shape (n_samples,)
+        Class numbers, or values.
+    n_classes : int or None
+        None for regression.
+
+    Returns
+    -------
+    float
+        1.0 where predictions or labels do not vary.
+
+    Notes
+    -----
+    The sum over rows of the probability of the true class (of prediction times value) over permutations of the labels: its mean and
+    variance there are exact, its distribution is taken for normal. A model that is too sure of itself, and loses more than a constant
+    for it, can tell of the label nevertheless.
+
+    References
+    ----------
+    N. Mantel (1967), The detection of disease clustering and a generalized regression approach, Cancer Research 27.
+    """
+    truth = y[:, None] if n_classes is None else y[:, None] == np.arange(n_classes)
+    one, other = (values - values.mean(axis=0) for values in (predicted, truth.astype(float)))
+    if max(np.ptp(predicted, axis=0)) <= 1e-9 * np.abs(predicted).max() or len(np.unique(y)) < 2:
+        return 1.0
+    variance = np.sum((one.T @ one) * (other.T @ other)) / (len(y) - 1)
+    return float(norm.sf(np.sum(one * other) / np.sqrt(variance)))

@@ -116,9 +116,8 @@ class Evidence:
 
     @property
     def asks_for_subspace(self) -> bool:
-        """Whether the source model fails on the target, and neither other labels nor the relation as it is explain that."""
-        relation = self.relation_differs or not self.comparable
-        return not self.carries and relation and not self.labels_differ and self.n_labels >= FEW_LABELS
+        """Whether the source model fails on the target, and other labels do not explain that."""
+        return not self.carries and not self.labels_differ and self.n_labels >= FEW_LABELS
 
     @property
     def beyond_source(self) -> bool:
