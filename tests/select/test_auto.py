@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import sterna
 from sterna import AutoTransfer
 from sterna.align import DomainStandardization
+from sterna.base import TransferEstimator
 from sterna.baselines import SourceOnly
 from sterna.domains._stack import evenly_spread
 from sterna.select import _auto_race as racing
 from sterna.select._auto import _affordable
+from sterna.select._auto_more_rows import judge_on_more_rows
 from sterna.select._auto_race import Clock, Entrant, race
 from sterna.select._auto_weights import (
     average_best,
@@ -250,6 +253,73 @@ def test_many_rows_are_chosen_on_a_sample_and_fitted_on_all(monkeypatch, n_label
     whole = assemble(DomainStandardization(), named_estimator("linear", "classification"), "table", 0)
     expected = whole.fit(X, shown, sample_domain=codes).predict_proba(X[codes < 0])
     np.testing.assert_allclose(inside.predict_proba(X[codes < 0]), expected)
+
+
+class NeedsRows(ClassifierMixin, TransferEstimator):
+    """Predicts the sign of the first column once it was fitted on many rows, else the other one."""
+
+    def __init__(self, many=0, pause=0.0, fails=False):
+        self.many, self.pause, self.fails = many, pause, fails
+
+    def fit(self, X, y, sample_domain=None):
+        time.sleep(self.pause)
+        if self.fails and len(X) > self.many:
+            raise ValueError("too many")
+        self.classes_, self.right_ = np.array([0, 1]), self.many < len(X)
+        return self
+
+    def predict_proba(self, X):
+        return np.eye(2)[((X[:, 0] > 0) == self.right_).astype(int)]
+
+
+def judged_again(entrants, n_labelled=40, clock=None, n_all=900, n_sample=90):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2 * n_all, 2))
+    y, codes = (X[:, 0] > 0).astype(int).astype(object), np.repeat([1, -1], n_all)
+    known = (codes > 0) | (np.arange(2 * n_all) < n_all + n_labelled)
+    y[~known] = None
+    whole = Stack(X, y, codes, known, True)
+    stack = whole.sample(n_sample, 3)
+    truth = stack.labels(stack.labelled)
+    parts = [(np.flatnonzero(np.arange(len(truth)) % 2 != k), np.flatnonzero(np.arange(len(truth)) % 2 == k)) for k in range(2)]
+    for entrant in entrants:
+        entrant.parts = [np.eye(2)[1 - truth[test]] for _, test in parts]
+        entrant.loss = 2.0
+    again = judge_on_more_rows(whole, stack, entrants, parts, np.eye(2)[truth], np.array([0, 1]), clock or Clock(None), None, 3)
+    return again, whole, stack
+
+
+@pytest.mark.parametrize("n_labelled", [40, 300])
+def test_what_needs_rows_is_found_where_it_has_them(n_labelled):
+    entrants = [
+        Entrant("needs few", NeedsRows(2000)),
+        Entrant("needs rows", NeedsRows(800)),
+        Entrant("failed", NeedsRows(100, fails=True)),
+    ]
+    again, whole, stack = judged_again(entrants, n_labelled)
+    assert [(entrant.name, entrant.loss) for entrant in again] == [("needs rows", 0.0), ("failed", 2.0), ("needs few", 2.0)]
+    assert again[0].n_rows == again[2].n_rows == len(whole.sample(900, 3, len(stack.labelled)).y)
+    assert again[1].n_rows == 0  # keeps what it was judged by
+    assert {len(entrant.parts) for entrant in again} == {2}
+
+
+def test_there_is_no_other_look_without_the_time_for_it():
+    entrants = [Entrant("quick", NeedsRows(800), seconds=0.001), Entrant("slow", NeedsRows(800, pause=0.5), seconds=0.002)]
+    again, _, _ = judged_again(entrants, clock=Clock(1.0))
+    assert [(entrant.name, entrant.n_rows > 0) for entrant in again] == [("quick", True), ("slow", False)]
+    for seconds in (10.0, 1e9):
+        late = [Entrant("needs rows", NeedsRows(800), seconds=seconds)]
+        assert judged_again(late, clock=Clock(60.0))[0][0].n_rows == 0
+
+
+def test_a_smaller_sample_is_part_of_a_larger_one():
+    codes = np.repeat([1, -1], [500, 300])
+    y = np.r_[np.arange(500.0), np.arange(200.0), np.full(100, np.nan)]
+    stack = Stack(np.arange(800.0)[:, None], y, codes, ~np.isnan(y), False)
+    few, more = stack.sample(50, 1), stack.sample(300, 1, 50)
+    assert set(few.X[:, 0]) < set(more.X[:, 0])
+    np.testing.assert_array_equal(few.X[few.labelled], more.X[more.labelled])
+    assert [len(side) for side in more.sides] == [300, 50, 100]
 
 
 # the whole

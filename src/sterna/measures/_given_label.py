@@ -10,7 +10,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
-from sterna.measures._permutations import permutation_p_value
+from sterna.measures._permutations import least_p_value
 from sterna.measures._threads import single_threaded
 
 #: Rows of each domain that the kernel is computed on at most.
@@ -57,7 +57,8 @@ def same_given_label(
     w = n_s n_t / (n_s + n_t); and that of all labels together, which sees a difference that all labels share. With scores, the
     difference of their mean ranks within labels is a third. Which rows of a label are the source's is permuted within the label,
     so that p-values are exact for classes however different their shares are (a little too small for numbers, which still vary
-    within a group); the smallest times their number is given. Cost O(n^2 N_PERMUTATIONS) in time, O(n^2) in memory, n at most 1000.
+    within a group); the smallest is given, as it is among the smallest of all permutations (`least_p_value`).
+    Cost O(n^2 N_PERMUTATIONS) in time, O(n^2) in memory, n at most 1000.
 
     References
     ----------
@@ -84,7 +85,7 @@ def same_given_label(
     if scores is not None:
         score = np.concatenate([part[rows] for part, rows in zip(scores, chosen, strict=True)])
         values.append(np.abs(rankdata(score[kept]) @ pooled))
-    return min(1.0, len(values) * min(permutation_p_value(value, 1e-9 * abs(value[0])) for value in values))
+    return least_p_value(values)
 
 
 def _groups(y: Array, in_target: Array) -> Array:

@@ -109,8 +109,10 @@ class AutoTransfer(TransferEstimator):
        handed over.
     4. Temperature scaling on the held-out target rows, or on held-out source rows weighted to look like the target.
 
-    The choice is made on a random 4000 source rows, labelled target rows and unlabelled ones where there are more. Cost: with labels at
-    most 5 fits a strategy, else one; and a last one of each that is averaged, on all rows or as many as the budget has time for.
+    The choice is made on a random 4000 source rows, labelled target rows and unlabelled ones where there are more. With labels the plain
+    models and the best five are then judged once more, fitted on as many rows as half of the time that is left allows. Cost: with labels at
+    most 5 fits a strategy, else one; 5 of these few on more rows; and a last one of each that is averaged, on all rows or as many as the
+    budget has time for.
 
     References
     ----------
@@ -239,8 +241,11 @@ class AutoTransfer(TransferEstimator):
             choice, self.temperature_ = say(plain_model(stack, entrants)), 1.0
             weigh(entrants, {choice.plain: 1.0})
         else:
-            choose = choose_by_labels if judged else choose_without_labels
-            choice, self.temperature_ = choose(stack, entrants, classes, clock, self.n_jobs, seed)
+            facts = (stack, entrants, classes, clock, self.n_jobs, seed)
+            choice, self.temperature_ = choose_by_labels(*facts, whole) if judged else choose_without_labels(*facts)
+        again = [entrant for entrant in entrants if entrant.n_rows]
+        if again:
+            aside += f"; {len(again)} strategies were judged once more, on {again[0].n_rows} rows instead of {len(stack.y)}"
         rows = _affordable(whole, stack, entrants, clock, seed)
         if rows is not whole:
             aside += f"; fitted on {len(rows.y)} of {len(whole.y)} rows, for which the budget had time"
@@ -328,8 +333,9 @@ def _without_rare_classes(data: DomainData) -> tuple[DomainData, str]:
 
 
 def _affordable(whole: Stack, stack: Stack, entrants: list[Entrant], clock: Clock, seed: int) -> Stack:
-    """All rows, or as many as the chosen strategies can be fitted on in the time that is left, judged by their fits on `stack`."""
-    seconds = sum(entrant.seconds for entrant in entrants if entrant.weight > 0) * len(whole.y) / len(stack.y)
+    """All rows, or as many as the chosen strategies can be fitted on in the time that is left, judged by their fits so far."""
+    chosen = [entrant for entrant in entrants if entrant.weight > 0]
+    seconds = sum(entrant.seconds * len(whole.y) / (entrant.n_rows or len(stack.y)) for entrant in chosen)
     if seconds <= clock.left:
         return whole
     return whole.sample(max(MAX_ROWS, int(whole.largest_side * clock.left / seconds)), seed)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sterna.domains._stack import Array, rows_of
 from sterna.parameters._trust import outputs, truth
+from sterna.select._auto_more_rows import judge_on_more_rows
 from sterna.select._auto_race import Clock, Entrant, race
 from sterna.select._auto_weights import held_out_gain, mixture_weights, predicted_to_help, weigh
 from sterna.select._auto_words import Choice
@@ -19,7 +20,7 @@ N_FOLDS = 5
 
 
 def choose_by_labels(
-    stack: Stack, entrants: list[Entrant], classes: Array | None, clock: Clock, n_jobs: int | None, seed: int
+    stack: Stack, entrants: list[Entrant], classes: Array | None, clock: Clock, n_jobs: int | None, seed: int, whole: Stack
 ) -> tuple[Choice, float]:
     """Weigh the strategies by their loss on labelled target rows that they have not seen.
 
@@ -32,6 +33,8 @@ def choose_by_labels(
     clock : Clock
     n_jobs : int or None
     seed : int
+    whole : Stack
+        All rows, of which `stack` is a sample drawn with `seed`.
 
     Returns
     -------
@@ -49,6 +52,8 @@ def choose_by_labels(
         return outputs(fitted, rows_of(stack.X, test), classes)
 
     alive = race(entrants, parts, expected, held_out, clock, n_jobs)
+    if whole is not stack:
+        alive = judge_on_more_rows(whole, stack, alive, parts, expected, classes, clock, n_jobs, seed)
     plain = [i for i, entrant in enumerate(alive) if entrant.plain]
     if not plain:
         raise ValueError(

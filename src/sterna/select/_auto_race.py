@@ -41,6 +41,8 @@ class Entrant:
         Whether it is a plain baseline, which is never left out.
     seconds : float
         The longest fit.
+    n_rows : int
+        Those that it was judged on, the fold's among them, where that was not the sample of the race; else 0.
     parts : list of ndarray
         What it predicts for the rows of each fold it was run on, in the shape of `outputs`.
     loss : float or None
@@ -57,6 +59,7 @@ class Entrant:
     model: Any
     plain: bool = False
     seconds: float = 0.0
+    n_rows: int = 0
     parts: list[Array] = field(default_factory=list)
     loss: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
@@ -202,13 +205,18 @@ def race(
         results = run_all(alive, _of_fold(work, k), clock, n_jobs, n_later=later)
         for entrant, predicted in results:
             entrant.parts.append(predicted)
-            entrant.loss = float(np.mean(np.sum((np.concatenate(entrant.parts) - expected[rows]) ** 2, axis=1)))
+            entrant.loss = mean_loss(np.concatenate(entrant.parts), expected[rows])
             if not np.isfinite(entrant.loss):
                 entrant.reason = "its predictions are not finite"
         alive = sorted((e for e, _ in results if not e.reason), key=lambda e: (e.loss, e.name))
         if k + 1 < len(folds) and len(rows) >= MIN_JUDGED:
             alive = _better_half(alive, len(rows))
     return alive
+
+
+def mean_loss(predicted: Array, expected: Array) -> float:
+    """The mean squared error of predictions in the shape of `outputs`, for classes the Brier score."""
+    return float(np.mean(np.sum((predicted - expected) ** 2, axis=1)))
 
 
 def _later_runs(n_alive: int, sizes: list[int], k: int) -> float:

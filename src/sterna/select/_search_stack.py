@@ -90,13 +90,18 @@ class Stack:
         rows = np.arange(len(self.y)) if rows is None else rows
         return model.fit(rows_of(self.X, rows), self.y[rows], sample_domain=self.codes[rows])
 
-    def sample(self, most: int, seed: int) -> Stack:
-        """At most so many source rows, labelled target rows and unlabelled ones; each class of each domain in its share, and one row or more."""
-        if self.largest_side <= most:
+    def sample(self, most: int, seed: int, most_labelled: int | None = None) -> Stack:
+        """At most so many source rows, labelled target rows and unlabelled ones; each class of each domain in its share, and one row or more.
+
+        With one seed the smaller sample is part of the larger. `most_labelled` is that number for labelled target rows, where it differs.
+        """
+        limits = (most, most if most_labelled is None else most_labelled, most)
+        if all(len(side) <= limit for side, limit in zip(self.sides, limits, strict=True)):
             return self
         groups = pd.MultiIndex.from_arrays([self.codes, self.y if self.classes else self.known])
         codes, rng = pd.factorize(groups)[0], np.random.default_rng(seed)
-        rows = np.sort(np.concatenate([_share(side, codes[side], most, rng) for side in self.sides]))
+        shares = [_share(side, codes[side], limit, rng) for side, limit in zip(self.sides, limits, strict=True)]
+        rows = np.sort(np.concatenate(shares))
         return Stack(rows_of(self.X, rows), self.y[rows], self.codes[rows], self.known[rows], self.classes)
 
     def fingerprint(self) -> str:
