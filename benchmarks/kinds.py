@@ -199,7 +199,7 @@ def made_of_seed(seed, **options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=50, help="seeds 0, 1, ... of skada's sets")
-    parser.add_argument("--real-seeds", type=int, default=10, help="seeds 10, 11, ... of the made shifts of real rows")
+    parser.add_argument("--real-seeds", type=int, default=20, help="seeds 10, 11, ... of the made shifts of real rows")
     parser.add_argument("--blind-seeds", type=int, default=5, help="of these without target labels")
     options = parser.parse_args()
     start, text = time.time(), ["# Is the kind of shift named right?", "", *__doc__.splitlines()[2:], ""]

@@ -9,6 +9,7 @@ from sterna.measures._column_map import rescaled, turned
 from sterna.measures._common_subspace import association_p_value, common_subspace
 from sterna.measures._given_features import independence_p_value, left_out_residuals, same_given_features
 from sterna.measures._given_label import same_given_label
+from sterna.measures._permutations import least_p_value, permutation_p_value
 from sterna.measures._relation import label_weight, regressions_differ
 from sterna.measures._source_model import Seen, estimated_shares, with_shares
 
@@ -221,6 +222,28 @@ def test_what_does_not_vary_has_no_association():
     assert association_p_value(np.full((40, 2), 0.3), y, 2) == 1.0
     assert association_p_value(np.random.default_rng(0).random((40, 2)), np.zeros(40, dtype=int), 2) == 1.0
     assert association_p_value(np.eye(2)[1 - y], y, 2) > 0.999  # the wrong way round
+
+
+def test_the_least_of_several_p_values_is_corrected_by_the_permutations_themselves():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 200))
+    shares = np.array([[np.mean(values >= value) for value in values] for values in (one, other)]).min(axis=0)
+    assert least_p_value([one, other]) == np.mean(shares <= shares[0])
+    assert least_p_value([one]) == permutation_p_value(one)
+    assert least_p_value([one, 2 * one, one]) == permutation_p_value(one)  # what tells the same costs nothing
+    assert least_p_value([np.zeros(200), one]) == permutation_p_value(one)
+    p_values = [least_p_value(rng.normal(size=(3, 100))) for _ in range(400)]
+    assert kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_a_difference_that_correlated_columns_hide_is_seen_within_labels():
+    """Distances are about twelve copies of a column; another column moves, along an axis of its own."""
+    rng = np.random.default_rng(0)
+    y = [np.arange(80) % 2, np.arange(80) % 2]
+    X = [np.column_stack([np.repeat(rng.normal(size=(80, 1)), 12, axis=1), rng.normal(size=80)]) for _ in range(2)]
+    assert same_given_label(X[0], y[0], X[1], y[1], True, np.random.RandomState(0)) > 0.05
+    moved = X[1] + np.r_[np.zeros(12), 0.7]
+    assert same_given_label(X[0], y[0], moved, y[1], True, np.random.RandomState(0)) < 0.01
 
 
 def subspace_cost(V, gaps, spreads):

@@ -43,12 +43,28 @@ def axis_p_value(source: Array, target: Array, rng: Any) -> float:
     P. H. Westfall, S. S. Young (1993), Resampling-based multiple testing, Wiley.
     """
     X = np.vstack([source, target])
-    X = X - X.mean(axis=0)
+    places = places_along_axes(X - X.mean(axis=0))
+    if places.shape[1] == 0:
+        return 1.0
+    sums = places.T @ memberships(len(source), len(X), N_PERMUTATIONS, rng)  # centred: the target's are their negatives
+    return permutation_p_value(np.abs(sums).max(axis=0), 1e-9)
+
+
+def places_along_axes(X: Array) -> Array:
+    """The places of centred rows along their first principal axes, with variance 1 along each.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_axes)
+        No axis where no row varies.
+    """
     values, vectors = np.linalg.eigh(X.T @ X / len(X))
     values, vectors = values[::-1], vectors[:, ::-1]
     if values[0] <= 1e-12:
-        return 1.0
+        return np.empty((len(X), 0))
     n_axes = 1 + int(np.searchsorted(np.cumsum(values) / values.sum(), HELD))
-    places = X @ vectors[:, :n_axes] / np.sqrt(np.maximum(values[:n_axes], 1e-12))
-    sums = places.T @ memberships(len(source), len(X), N_PERMUTATIONS, rng)  # centred: the target's are their negatives
-    return permutation_p_value(np.abs(sums).max(axis=0), 1e-9)
+    return X @ vectors[:, :n_axes] / np.sqrt(np.maximum(values[:n_axes], 1e-12))

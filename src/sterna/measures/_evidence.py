@@ -90,12 +90,14 @@ class Evidence:
     def label_explains(self) -> bool:
         """Whether the labels differ and label shift is not contradicted.
 
-        It is where rows of one label look different; and where the relation changed while the features did not in the least,
-        although they tell of the label: other shares of it would have changed them.
+        It is where rows of one label look different, be it at the level of the whole only if at that level covariate shift is not
+        contradicted; and where the relation changed while the features did not in the least, although they tell of the label: other
+        shares of it would have changed them.
         """
         features_alike = self.auc.low <= 0.5 and self.mmd.p_value > self.level
         contradicted = self.relation_differs and features_alike and self.informative
-        return self.labels_differ and self.alike_given_label and not contradicted
+        doubted = fits(self.p_relation, self.level) and not fits(self.p_given_label, self.level)
+        return self.labels_differ and self.alike_given_label and not contradicted and not doubted
 
     @property
     def relation_differs(self) -> bool:

@@ -9,13 +9,14 @@ from scipy.stats import rankdata
 from sklearn.metrics.pairwise import euclidean_distances
 
 from sterna.domains._stack import Array
+from sterna.measures._axis_test import places_along_axes
 from sterna.measures._checks import sample_rows
 from sterna.measures._permutations import least_p_value
 from sterna.measures._threads import single_threaded
 
 #: Rows of each domain that the kernel is computed on at most.
 MAX_KERNEL_ROWS = 500
-N_PERMUTATIONS = 499
+N_PERMUTATIONS = 999
 #: Numbers are cut into groups of about so many rows.
 GROUP_ROWS = 10
 WIDTHS = (0.5, 1.0, 2.0)
@@ -52,10 +53,11 @@ def same_given_label(
 
     Notes
     -----
-    Two statistics, with a kernel that is the mean of Gaussian kernels of half, once and twice the median distance, on rows less the
+    Three statistics. Two with a kernel that is the mean of Gaussian kernels of half, once and twice the median distance, on rows less the
     mean of their label: the squared maximum mean discrepancies of Gretton et al. (2012) within labels, summed, each weighing by
-    w = n_s n_t / (n_s + n_t); and that of all labels together, which sees a difference that all labels share. With scores, the
-    difference of their mean ranks within labels is a third. Which rows of a label are the source's is permuted within the label,
+    w = n_s n_t / (n_s + n_t); and that of all labels together, which sees a difference that all labels share. The third is the largest
+    difference of means along a principal axis, which distances do not see where the axis holds little of the variance. With scores,
+    the difference of their mean ranks within labels is a fourth. Which rows of a label are the source's is permuted within the label,
     so that p-values are exact for classes however different their shares are (a little too small for numbers, which still vary
     within a group); the smallest is given, as it is among the smallest of all permutations (`least_p_value`).
     Cost O(n^2 N_PERMUTATIONS) in time, O(n^2) in memory, n at most 1000.
@@ -85,6 +87,8 @@ def same_given_label(
     if scores is not None:
         score = np.concatenate([part[rows] for part, rows in zip(scores, chosen, strict=True)])
         values.append(np.abs(rankdata(score[kept]) @ pooled))
+    places = places_along_axes(centred[kept])
+    values.append(np.abs(places.T @ pooled).max(axis=0, initial=0.0))
     return least_p_value(values)
 
 
