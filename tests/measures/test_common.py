@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,12 @@ def pair(takes, shift=0.0, seed=0, n=60):
     if takes == "labels":
         return rng.normal(size=n), rng.normal(size=n + 20) + shift
     return rng.normal(size=(n, 3)), rng.normal(size=(n + 20, 3)) + shift
+
+
+def keywords(measure):
+    """The parameters that are given by name, and their defaults, without the seed."""
+    parameters = inspect.signature(measure).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY and p.name != "random_state"}
 
 
 def value_of(result):
@@ -65,6 +73,22 @@ def test_far_domains_are_farther_and_within_bounds(name):
     low, high = measure.bounds
     assert low <= min(near, far)
     assert max(near, far) <= high
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "bad"),
+    [
+        (name, parameter, bad)
+        for name, measure in MEASURES.items()
+        for parameter, default in keywords(measure).items()
+        if not isinstance(default, bool)
+        for bad in ("x", -1, float("nan"))
+    ],
+)
+def test_bad_parameters_get_a_sentence_that_names_them(name, parameter, bad):
+    measure = MEASURES[name]
+    with pytest.raises(ValueError, match=rf"{parameter} is {bad!r}"):
+        measure(*pair(measure.takes), **{parameter: bad})
 
 
 @each_measure

@@ -54,6 +54,21 @@ def test_features_that_tell_the_classes_are_better_and_within_bounds(name):
     assert values[2] <= high
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter", "bad"),
+    [
+        (name, p.name, bad)
+        for name, measure in MEASURES.items()
+        for p in inspect.signature(measure).parameters.values()
+        if p.kind == p.KEYWORD_ONLY and p.name != "random_state" and not isinstance(p.default, bool)
+        for bad in ("x", -1, float("nan"))
+    ],
+)
+def test_bad_parameters_get_a_sentence_that_names_them(name, parameter, bad):
+    with pytest.raises(ValueError, match=rf"{parameter} is {bad!r}"):
+        value(name, *given(name), **{parameter: bad})
+
+
 @each_measure
 def test_names_of_classes_do_not_matter(name):
     first, y = given(name)

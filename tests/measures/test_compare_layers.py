@@ -341,7 +341,7 @@ def test_maps_too_large_to_flatten_are_refused_with_their_size(monkeypatch):
     ("changes", "error", "message"),
     [
         ({"X": rows(3)}, ValueError, "X has 3 rows; give four or more"),
-        ({"batch_size": 0}, ValueError, "batch_size is 0; give 1 or more"),
+        ({"batch_size": 0}, ValueError, "batch_size is 0; give a whole number of 1 or more"),
         ({"measure": "cka"}, TypeError, "measure is 'cka'; give sterna.measures.cka, svcca or rsa, or a list of them"),
         ({"measure": []}, TypeError, r"measure is \[\]; give"),
         ({"layers": ["3"]}, ValueError, "layers names '3', which before has not; its stages are 0, 2, and any module of named"),

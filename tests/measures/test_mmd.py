@@ -107,7 +107,7 @@ def test_most_rows_equal_still_has_a_bandwidth():
         (-1, "bandwidth is -1; give a positive number"),
         (np.nan, "bandwidth is nan"),
         (np.inf, "bandwidth is inf"),
-        ("median", "bandwidth is median"),
+        ("median", "bandwidth is 'median'"),
         (True, "bandwidth is True"),
         ([], "bandwidth is an empty sequence"),
         ((1.0, 0.0), "bandwidth holds 0.0"),

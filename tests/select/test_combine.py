@@ -59,3 +59,17 @@ def test_bad_input_is_told():
         combine_scores({"a": {"x": 1.0}}, {"z": "why"})
     with pytest.raises(ValueError, match="x of 'a' is NaN"):
         combine_scores({"a": {"x": np.nan}})
+
+
+@pytest.mark.parametrize(
+    ("scores", "void", "message"),
+    [
+        ([("a", 1.0)], None, "scores is a list; give a mapping of model to scores"),
+        ({"a": {"x": 1.0}}, ["a"], "void is a list; give a mapping of model to reason"),
+        ({"a": 3.0}, None, "the scores of 'a' are 3.0; give a mapping"),
+        ({"a": {"x": "good"}}, None, "x of 'a' is 'good'; give a number"),
+    ],
+)
+def test_what_is_no_mapping_of_numbers_is_told(scores, void, message):
+    with pytest.raises(TypeError, match=message):
+        combine_scores(scores, void)

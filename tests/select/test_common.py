@@ -71,6 +71,22 @@ def score(name, gathered, **options):
     return scorer(**{word: gathered[word] for word in scorer.needs}, **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter", "bad"),
+    [
+        (name, p.name, bad)
+        for name, scorer in SCORERS.items()
+        for p in inspect.signature(scorer).parameters.values()
+        if p.kind == p.KEYWORD_ONLY and p.name not in ("random_state", "features_target")
+        for bad in ("x", -1, float("nan"))
+        if (name, p.name, bad) != ("mano", "threshold", -1)  # every number is a threshold
+    ],
+)
+def test_bad_parameters_get_a_sentence_that_names_them(name, parameter, bad):
+    with pytest.raises(ValueError, match=rf"{parameter} is {bad!r}"):
+        score(name, evidence(), **{parameter: bad})
+
+
 def test_discovery_finds_every_scorer():
     assert {
         "atc",

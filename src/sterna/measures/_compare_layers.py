@@ -12,6 +12,7 @@ import pandas as pd
 from sterna.domains._stack import Array
 from sterna.measures._cka import cka
 from sterna.measures._layer_outputs import Record
+from sterna.measures._parameters import check_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,8 +89,7 @@ def compare_layers(
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     if n_rows < 4:
         raise ValueError(f"compare_layers: X has {n_rows} rows; give four or more")
-    if batch_size < 1:
-        raise ValueError(f"compare_layers: batch_size is {batch_size}; give 1 or more")
+    check_count("compare_layers: batch_size", batch_size, 1)
     first, second = (
         _outputs(name, given, X, n_rows, layers, pool, batch_size) for name, given in (("before", before), ("after", after))
     )

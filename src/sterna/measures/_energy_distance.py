@@ -11,7 +11,8 @@ from sklearn.utils import gen_batches
 
 from sterna.domains._stack import Array, vstack
 from sterna.measures._facts import measure_facts
-from sterna.measures._pairs import centred_pair, check_count, drawn_pair
+from sterna.measures._pairs import centred_pair, drawn_pair
+from sterna.measures._parameters import check_count
 from sterna.measures._permutations import memberships, permutation_p_value
 from sterna.measures._threads import single_threaded
 

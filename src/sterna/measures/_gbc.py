@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
 from sterna.measures._labelled import check_labelled
+from sterna.measures._parameters import check_count
 
 
 @transferability_facts(bounds=(-np.inf, 0.0), takes="features and labels", reference="Pandy et al. 2022")
@@ -56,8 +57,7 @@ def gbc(features: Any, y: Any, *, n_components: int = 64, covariance: str = "sph
     """
     if covariance not in ("spherical", "diagonal"):
         raise ValueError(f"gbc: covariance is {covariance!r}; give 'spherical' or 'diagonal'")
-    if n_components < 1:
-        raise ValueError(f"gbc: n_components is {n_components}; give 1 or more")
+    check_count("gbc: n_components", n_components, 1)
     data = check_labelled("gbc", features, y)
     assert data.classes is not None
     X, n_classes = data.X.astype(np.float64), len(data.classes)

@@ -9,7 +9,8 @@ import numpy as np
 from sterna.domains._stack import vstack
 from sterna.measures._classifier_two_sample_test import called_target, check_classifier
 from sterna.measures._facts import measure_facts
-from sterna.measures._pairs import check_count, dense_if_narrow, domain_folds, drawn_pair
+from sterna.measures._pairs import dense_if_narrow, domain_folds, drawn_pair
+from sterna.measures._parameters import check_count
 from sterna.measures._threads import single_threaded
 
 

@@ -11,6 +11,7 @@ from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
 from sterna.measures._gram import column_gram, row_gram
 from sterna.measures._labelled import check_labelled
+from sterna.measures._parameters import SHARE, check_number
 
 
 @transferability_facts(bounds=(0.0, np.inf), takes="features and labels", reference="Ibrahim, Ponomareva and Mazumder 2022")
@@ -55,8 +56,8 @@ def h_score(features: Any, y: Any, *, shrinkage: float | None = None) -> float:
     >>> h_score(np.eye(3)[y] + 0.3 * rng.normal(size=(300, 3)), y) > h_score(rng.normal(size=(300, 3)), y)
     True
     """
-    if shrinkage is not None and not 0 < shrinkage <= 1:
-        raise ValueError(f"h_score: shrinkage is {shrinkage}; give a number above 0, 1 at most, or None for Ledoit and Wolf's")
+    if shrinkage is not None:
+        check_number("h_score: shrinkage", shrinkage, SHARE, "give a number above 0, 1 at most, or None for Ledoit and Wolf's")
     data = check_labelled("h_score", features, y)
     X = data.X[:, np.ptp(data.X, axis=0) > 0]  # constant features would count as variances of zero
     if not X.shape[1]:

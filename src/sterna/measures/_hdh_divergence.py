@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sterna.domains._stack import Array, vstack
 from sterna.measures._facts import measure_facts
 from sterna.measures._hdh_pairs import agreement_gap, best_pair, with_ones
-from sterna.measures._pairs import check_count, dense_if_narrow, domain_folds, drawn_pair
+from sterna.measures._pairs import dense_if_narrow, domain_folds, drawn_pair
+from sterna.measures._parameters import check_count
 from sterna.measures._threads import single_threaded
 from sterna.measures._views import Viewer, Views
 

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sterna.measures._checks import sample_rows
 from sterna.measures._facts import transferability_facts
 from sterna.measures._labelled import check_labelled
+from sterna.measures._parameters import check_count
 
 
 @transferability_facts(bounds=(0.0, 1.0), takes="features and labels", reference="Meiseles and Rokach 2020")
@@ -58,8 +59,8 @@ def knn_score(
     """
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"knn_score: metric is {metric!r}; give 'cosine' or 'euclidean'")
-    if n_neighbors < 1:
-        raise ValueError(f"knn_score: n_neighbors is {n_neighbors}; give 1 or more")
+    check_count("knn_score: n_neighbors", n_neighbors, 1)
+    check_count("knn_score: max_rows", max_rows, 2)
     data = check_labelled("knn_score", features, y)
     rows = sample_rows(len(data.y), max_rows, check_random_state(random_state))
     X, codes = data.X[rows], data.y[rows]

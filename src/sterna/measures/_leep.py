@@ -13,6 +13,7 @@ from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
 from sterna.measures._facts import transferability_facts
 from sterna.measures._labelled import check_labelled, check_probabilities
+from sterna.measures._parameters import SHARE, check_count, check_number
 
 
 @transferability_facts(bounds=(-np.inf, 0.0), takes="source probabilities and labels", reference="Nguyen et al. 2020")
@@ -117,8 +118,10 @@ def nleep(
     >>> nleep(good, y, random_state=0) > nleep(rng.normal(size=(300, 3)), y, random_state=0)
     True
     """
-    if not 0 < variance_kept <= 1:
-        raise ValueError(f"nleep: variance_kept is {variance_kept}; give a share above 0, 1 at most")
+    check_number("nleep: variance_kept", variance_kept, SHARE, "give a share above 0, 1 at most")
+    check_count("nleep: max_rows", max_rows, 2)
+    if n_components is not None:
+        check_count("nleep: n_components", n_components, 1)
     data, rng = check_labelled("nleep", features, y), check_random_state(random_state)
     rows = sample_rows(len(data.y), max_rows, rng)
     X, codes = data.X[rows].astype(np.float64), data.y[rows]

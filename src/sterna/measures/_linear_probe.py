@@ -15,6 +15,7 @@ from sterna.measures._checks import sample_rows
 from sterna.measures._facts import transferability_facts
 from sterna.measures._gram import gram_spectrum
 from sterna.measures._labelled import Labelled, check_labelled
+from sterna.measures._parameters import check_count
 
 _PENALTIES = np.logspace(-6, 3, 13)  # in units of the mean eigenvalue of the features' Gram matrix
 
@@ -97,8 +98,8 @@ def linear_probe(features: Any, y: Any, *, cv: int = 5, max_rows: int = 20_000, 
     >>> linear_probe(4 * np.eye(3)[y] + rng.normal(size=(300, 3)), y, random_state=0).value > 0.9
     True
     """
-    if cv < 2:
-        raise ValueError(f"linear_probe: cv is {cv}; give 2 folds or more")
+    check_count("linear_probe: cv", cv, 2)
+    check_count("linear_probe: max_rows", max_rows, 4)
     data = check_labelled("linear_probe", features, y, classes_only=False, least=4)
     rng = check_random_state(random_state)
     rows = sample_rows(len(data.y), max_rows, rng)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
 from sterna.domains import Domains
 from sterna.domains._encoding import encode_all, find_encoder
@@ -22,6 +24,7 @@ from sterna.measures._label_shift import LabelShift, label_shift
 from sterna.measures._map import domain_map
 from sterna.measures._mmd import MMD, mmd
 from sterna.measures._overlap import Overlap
+from sterna.measures._parameters import check_number
 from sterna.measures._sample import Sample, draw
 from sterna.measures._sentences import auc_text, number_text, p_text, sentences, share_text
 from sterna.measures._situation import Situation, allowed_strategies, situation, suited_strategies
@@ -172,8 +175,8 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
     >>> measure(Domains(source={"a": (Xs, ys)}, target={"b": (Xt, yt)})).kind
     ['covariate']
     """
-    if not 0.5 <= confidence < 1:
-        raise ValueError(f"confidence is {confidence}; give a number from 0.5 up to, but not including, 1")
+    half = Interval(Real, 0.5, 1, closed="left")
+    check_number("confidence", confidence, half, "give a number from 0.5 up to, but not including, 1")
     if not domains.sources:
         raise ValueError("the domains have no source; measure compares a source with the target: give one")
     domains = with_features(domains, encoder)

@@ -13,6 +13,7 @@ from sterna.domains._stack import Array, vstack
 from sterna.measures._facts import measure_facts
 from sterna.measures._mmd_rows import check_bandwidth, gaussian_mean, median_bandwidth
 from sterna.measures._pairs import centred_pair, drawn_pair
+from sterna.measures._parameters import check_count
 from sterna.measures._permutations import memberships, permutation_p_value
 from sterna.measures._threads import single_threaded
 
@@ -97,6 +98,7 @@ def mmd(
     True
     """
     width = check_bandwidth(bandwidth)
+    check_count("n_permutations", n_permutations, 0)
     source, target, rng = drawn_pair(X_source, X_target, max_rows, random_state)
     n_source, n = source.shape[0], source.shape[0] + target.shape[0]
     squared = euclidean_distances(vstack(centred_pair(source, target)), squared=True)  # (n, n)

@@ -12,7 +12,7 @@ from sterna.domains._stack import vstack
 from sterna.measures._facts import measure_facts
 from sterna.measures._mmd import MMD
 from sterna.measures._mmd_rows import gaussian_mean, mean_p_value, shuffled_pair
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 from sterna.measures._threads import single_threaded
 
 

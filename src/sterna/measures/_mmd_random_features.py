@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches
 from sterna.domains._stack import Array
 from sterna.measures._facts import measure_facts
 from sterna.measures._mmd_rows import shuffled_pair
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 from sterna.measures._threads import single_threaded
 
 _BLOCK_ENTRIES = 1_000_000

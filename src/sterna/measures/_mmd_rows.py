@@ -22,14 +22,14 @@ def check_bandwidth(bandwidth: Any) -> float | tuple[float, ...] | None:
         return None
     if np.ndim(bandwidth) == 0:
         if not _positive(bandwidth):
-            raise ValueError(f"bandwidth is {bandwidth}; {advice}")
+            raise ValueError(f"bandwidth is {bandwidth!r}; {advice}")
         return float(bandwidth)
     widths = tuple(bandwidth)
     if not widths:
         raise ValueError(f"bandwidth is an empty sequence; {advice}")
     for width in widths:
         if not _positive(width):
-            raise ValueError(f"bandwidth holds {width}; {advice}")
+            raise ValueError(f"bandwidth holds {width!r}; {advice}")
     return tuple(map(float, widths))
 
 

@@ -13,7 +13,7 @@ from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
 from sterna.measures._facts import measure_facts
 from sterna.measures._labelled import Labelled, check_labelled
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 from sterna.measures._powers import transport_work
 from sterna.measures._threads import single_threaded
 

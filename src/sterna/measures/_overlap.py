@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sterna.measures._checks import check_pair, sample_rows
 from sterna.measures._domain_scores import DomainScores, domain_scores
 from sterna.measures._facts import measure_facts
+from sterna.measures._parameters import check_count
 
 #: A target row with a domain probability above 0.9 (both domains weighing the same) has no counterpart in the source.
 UNCOVERED_ODDS = 9.0
@@ -92,6 +93,7 @@ def overlap(X_source: Any, X_target: Any, *, max_rows: int = 2000, random_state:
     >>> overlap(near, far, random_state=0).value < 0.1
     True
     """
+    check_count("max_rows", max_rows, 2)
     X_source, X_target = check_pair(X_source, X_target)
     rng = check_random_state(random_state)
     source, target = (X[sample_rows(X.shape[0], max_rows, rng)] for X in (X_source, X_target))

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sterna.domains._hashes import row_hashes
 from sterna.domains._stack import Array, vstack
 from sterna.measures._checks import check_pair, sample_rows
+from sterna.measures._parameters import check_count
 
 _NARROW = 500  # columns: 2000 rows then take 8 MB
 #: Equal rows that are more than this share of all (and more than 3) are a category, not copies.
@@ -123,9 +124,3 @@ def domain_folds(X_source: Any, X_target: Any, n_folds: int, seed: int) -> Itera
     for k in range(n_folds):
         held = [fold == k for fold in folds]
         yield (X_source[~held[0]], X_source[held[0]]), (X_target[~held[1]], X_target[held[1]])
-
-
-def check_count(name: str, value: Any, least: int) -> None:
-    """A whole number of `least` or more."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} is {value!r}; give a whole number of {least} or more")

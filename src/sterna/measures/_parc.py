@@ -13,6 +13,7 @@ from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
 from sterna.measures._facts import transferability_facts
 from sterna.measures._labelled import check_labelled
+from sterna.measures._parameters import check_count
 
 
 @transferability_facts(bounds=(-100.0, 100.0), takes="features and labels", reference="Bolya, Mittapalli and Hoffman 2021")
@@ -56,8 +57,9 @@ def parc(features: Any, y: Any, *, n_components: int | None = 32, max_rows: int 
     >>> parc(4 * np.eye(5)[y] + rng.normal(size=(300, 5)), y) > parc(rng.normal(size=(300, 5)), y)
     True
     """
-    if n_components is not None and n_components < 2:
-        raise ValueError(f"parc: n_components is {n_components}; give 2 or more, or None")
+    check_count("parc: max_rows", max_rows, 2)
+    if n_components is not None:
+        check_count("parc: n_components", n_components, 2)
     data = check_labelled("parc", features, y, least=3)
     rng = check_random_state(random_state)
     rows = sample_rows(len(data.y), max_rows, rng)

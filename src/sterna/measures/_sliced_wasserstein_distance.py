@@ -8,7 +8,8 @@ import numpy as np
 
 from sterna.domains._stack import Array
 from sterna.measures._facts import measure_facts
-from sterna.measures._pairs import centred_pair, check_count, drawn_pair
+from sterna.measures._pairs import centred_pair, drawn_pair
+from sterna.measures._parameters import check_count
 from sterna.measures._powers import check_power
 from sterna.measures._threads import single_threaded
 

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
 from sterna.measures._labelled import check_labelled
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 
 _BATCH = 32  # rows whose features are taken at a time
 

@@ -10,6 +10,7 @@ from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
 from sterna.measures._gram import column_gram, row_gram
 from sterna.measures._labelled import check_labelled
+from sterna.measures._parameters import POSITIVE, check_number
 
 
 @transferability_facts(bounds=(0.0, np.inf), takes="features and labels", reference="Huang et al. 2022")
@@ -52,8 +53,7 @@ def transrate(features: Any, y: Any, *, distortion: float = 1e-4) -> float:
     >>> transrate(np.eye(3)[y] + 0.3 * rng.normal(size=(300, 3)), y) > transrate(rng.normal(size=(300, 3)), y)
     True
     """
-    if not distortion > 0:
-        raise ValueError(f"transrate: distortion is {distortion}; give a positive number")
+    check_number("transrate: distortion", distortion, POSITIVE, "give a positive number")
     data = check_labelled("transrate", features, y)
     Z = data.X.astype(np.float64)
     Z -= Z.mean(axis=0)

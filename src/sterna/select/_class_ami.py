@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_features, check_proba
 from sterna.select._facts import scorer_facts

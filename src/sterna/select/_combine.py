@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy.stats import rankdata
@@ -68,15 +69,24 @@ def combine_scores(scores: Mapping[str, Mapping[str, float]], void: Mapping[str,
     >>> found.order, found.agreement
     (['a', 'b', 'c'], 1.0)
     """
+    for what, given in (("scores", scores), ("void", {} if void is None else void)):
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"{what} is a {type(given).__name__}; give a mapping of model to {'scores' if what == 'scores' else 'reason'}"
+            )
     void = dict(void or {})
     if unknown := set(void) - set(scores):
         raise ValueError(f"void names {sorted(unknown)[0]!r}, which has no scores; give models of scores only")
     kept = [name for name in scores if name not in void]
-    kinds = sorted({kind for name in kept for kind in scores[name]})
     for name in kept:
+        if not isinstance(scores[name], Mapping):
+            raise TypeError(f"the scores of {name!r} are {scores[name]!r}; give a mapping of score name to value")
         for kind, value in scores[name].items():
+            if not isinstance(value, Real):
+                raise TypeError(f"{kind} of {name!r} is {value!r}; give a number")
             if np.isnan(value):
                 raise ValueError(f"{kind} of {name!r} is NaN; leave it out, or name the model in void")
+    kinds = sorted({kind for name in kept for kind in scores[name]})
     values = np.array([[scores[name].get(kind, -np.inf) for kind in kinds] for name in kept]).reshape(len(kept), len(kinds))
     ranks = rankdata(-values, axis=0) if len(kept) else values
     mean = ranks.mean(axis=1) if kinds else np.full(len(kept), (len(kept) + 1) / 2)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
+from sterna.measures._parameters import check_count, check_number
 from sterna.select._checks import check_features, check_proba
 from sterna.select._facts import scorer_facts
 
@@ -74,10 +77,9 @@ def mixval(
     >>> mixval(rows, lambda X: np.hstack([X < 0, X >= 0]), random_state=0)
     1.0
     """
-    if not 0.5 < share < 1:
-        raise ValueError(f"share is {share}; give a number above 0.5 and below 1")
-    if n_rounds < 1:
-        raise ValueError(f"n_rounds is {n_rounds}; give 1 or more")
+    check_number("share", share, Interval(Real, 0.5, 1, closed="neither"), "give a number above 0.5 and below 1")
+    check_count("n_rounds", n_rounds, 1)
+    check_count("max_rows", max_rows, 2)
     if not callable(predict_proba):
         raise TypeError(f"predict_proba is a {type(predict_proba).__name__}; give a callable, for instance model.predict_proba")
     rng = check_random_state(random_state)

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sterna.measures._checks import sample_rows
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_features
 from sterna.select._facts import scorer_facts

@@ -10,7 +10,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state
 
 from sterna.domains._stack import Array, DomainData, rows_of, vstack
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import check_count
 from sterna.measures._source_model import fold_numbers
 from sterna.select._refit import apart, held_out_score, require_classes, unwarned, without_labels
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
-from sterna.measures._pairs import check_count
+from sterna.measures._parameters import POSITIVE, check_count, check_number
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_features, check_proba
 from sterna.select._facts import scorer_facts
@@ -78,8 +77,7 @@ def snd(
     >>> round(snd([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), 4)  # log 2: two neighbours each
     0.6931
     """
-    if not isinstance(temperature, Real) or not temperature > 0:
-        raise ValueError(f"temperature is {temperature!r}; give a positive number")
+    check_number("temperature", temperature, POSITIVE, "give a positive number")
     check_count("max_rows", max_rows, 2)
     rows: Any = check_proba("proba_target", proba_target)
     if len(rows) < 2:
