@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sterna.select._contradiction import columns_changed, contradictions
+from sterna.select._contradiction import Groups, columns_changed, contradictions
 
 
 def groups(n=300, seed=0):
@@ -16,14 +16,18 @@ def groups(n=300, seed=0):
     return rng.normal(size=(n, 3)) + 8 * y[:, None] * [1, 0, 0], y
 
 
+def doubted(predicted, X, seed=0):
+    return contradictions(predicted, "plain", Groups.of(X, 2, seed), seed)
+
+
 def test_who_contradicts_often_is_doubted_unless_it_names_groups():
     X, y = groups()
     noise = (X[:, 1] > 0).astype(int)  # no group of the target
     near = np.where(np.arange(300) < 50, 1 - noise, noise)
-    found = contradictions({"plain": noise, "near": near, "other": 1 - noise, "groups": y}, "plain", X, 2, 0)
+    found = doubted({"plain": noise, "near": near, "other": 1 - noise, "groups": y}, X)
     assert found == {"other": "contradicts plain on 100 % of the target rows, although no column changed"}
     # the other way round it is the source's model that names groups
-    found = contradictions({"plain": y, "noise": noise, "mirrored": 1 - y}, "plain", X, 2, 0)
+    found = doubted({"plain": y, "noise": noise, "mirrored": 1 - y}, X)
     assert set(found) == {"noise", "mirrored"}
 
 
@@ -33,10 +37,33 @@ def test_names_sparse_rows_constant_columns_and_few_rows():
     X = np.column_stack([np.where(np.abs(X) > 1, X, 0.0), np.ones(300)])
     predicted = {"plain": names[y], "other": names[1 - y]}
     for rows in (X, sparse.csr_array(X)):
-        assert set(contradictions(predicted, "plain", rows, 2, 0)) == {"other"}
+        assert set(doubted(predicted, rows)) == {"other"}
     short = {name: labels[:3] for name, labels in predicted.items()}
-    assert set(contradictions(short, "plain", X[:3], 2, 0)) == {"other"}
-    assert contradictions({"plain": names[y]}, "plain", np.ones((300, 2)), 2, 0) == {}
+    assert set(doubted(short, X[:3])) == {"other"}
+    assert doubted({"plain": names[y]}, np.ones((300, 2))) == {}
+
+
+def test_a_gain_within_its_standard_error_is_no_reason_to_believe():
+    """Three rows in four with their group is better than two in three of few rows by chance only; of many it is better."""
+    for n, believed in ((40, False), (4000, True)):
+        X, y = groups(n)
+        some = np.random.default_rng(1).random(n)
+        plain, other = (np.where(some < share, y, 1 - y) for share in (0.34, 0.72))
+        assert (doubted({"plain": plain, "other": other}, X) == {}) is believed
+
+
+def test_halves_have_the_standard_error_of_the_whole():
+    y = groups(600)[1]
+    noisy = np.where(np.random.default_rng(0).random(600) < 0.3, 1 - y, y)
+    whole = Groups(np.arange(600), y)
+    rng = np.random.default_rng(2)
+    halves = [whole.agreement(noisy, rng.permutation(600)[:300]) for _ in range(300)]
+    samples = []
+    for seed in range(200):
+        fresh = groups(600, seed + 9)[1]
+        noisy = np.where(np.random.default_rng(seed).random(600) < 0.3, 1 - fresh, fresh)
+        samples.append(Groups(np.arange(600), fresh).agreement(noisy))
+    assert np.std(halves) == pytest.approx(np.std(samples), rel=0.3)
 
 
 @pytest.mark.parametrize(

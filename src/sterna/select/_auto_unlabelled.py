@@ -11,7 +11,7 @@ from sterna.select._auto_race import Clock, Entrant, run_all
 from sterna.select._auto_weights import average_best, label_likeness, weigh
 from sterna.select._auto_words import Choice
 from sterna.select._checks import TOLERANCE
-from sterna.select._contradiction import columns_changed, contradictions
+from sterna.select._contradiction import Groups, columns_changed, contradictions
 from sterna.select._effective import effective_sample_size
 from sterna.select._folds import folds
 from sterna.select._guard import guard
@@ -77,22 +77,25 @@ def choose_without_labels(
     if plain not in seen:
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
-    if classes is not None and not changed:
+    groups = None if classes is None else Groups.of(prepared[1], len(classes), seed)
+    if groups is not None and not changed:
         passed = {entrant.name: seen[entrant.name].predicted for entrant in entrants if not entrant.reason}
-        doubted = contradictions(passed, plain, prepared[1], len(classes), seed)
+        doubted = contradictions(passed, plain, groups, seed)
         for entrant in entrants:
             if entrant.name in doubted:
                 entrant.reason = f"void: {doubted[entrant.name]}"
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    if classes is None and changed:
-        chosen = label_likeness({name: found.predicted for name, found in kept.items()}, y)
-    elif classes is None:
-        chosen = dict.fromkeys(kept, 1 / len(kept))
-    else:
+    if groups is not None:
         scores = _scores(kept)
+        agreement = {name: groups.agreement(found.predicted) for name, found in kept.items()}
         for entrant in entrants:
-            entrant.scores = scores.get(entrant.name, {})
-        chosen = average_best(scores)
+            if entrant.name in kept:
+                entrant.scores = scores[entrant.name] | {"agreement with groups": agreement[entrant.name]}
+        chosen = average_best(scores, agreement)
+    elif changed:
+        chosen = label_likeness({name: found.predicted for name, found in kept.items()}, y)
+    else:
+        chosen = dict.fromkeys(kept, 1 / len(kept))
     weigh(entrants, chosen)
     temperature = 1.0
     if classes is not None:

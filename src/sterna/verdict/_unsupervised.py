@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sterna.discovery import all_strategies, deep_strategies
 from sterna.domains._stack import Array, evenly_spread, rows_of
 from sterna.select._candidates import FLOOR
-from sterna.select._contradiction import columns_changed, contradictions
+from sterna.select._contradiction import Groups, columns_changed, contradictions
 from sterna.select._importance_weighted import importance_weights, prepared_rows
 from sterna.verdict._cells import CONTROL, Plan, fit_all
 from sterna.verdict._comparison import Comparison
@@ -151,7 +151,7 @@ def _contradictions(plan: Plan, ranked: dict[str, list[dict[str, Any]]], X_sourc
         return {}
     shown = rows_of(X_target, evenly_spread(X_target.shape[0], MAX_KEPT))
     predicted = {name: _predictions(found) for name, found in ranked.items()}
-    return contradictions(predicted, PLAIN, shown, len(classes), plan.random_state)
+    return contradictions(predicted, PLAIN, Groups.of(shown, len(classes), plan.random_state), plan.random_state)
 
 
 def _failure(cells: list[dict[str, Any]]) -> str:
