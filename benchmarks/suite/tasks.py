@@ -11,6 +11,7 @@ import pandas as pd
 import parts as p
 from bundled import bundled_tasks
 from parts import Parts, Task
+from pictures_and_words import picture_and_word_tasks
 from shared import DATA, shared_tasks
 from sklearn import datasets as made
 from sklearn.feature_extraction.text import CountVectorizer
@@ -181,4 +182,4 @@ def development_tasks() -> list[Task]:
         ),
         task("friedman3: missing support", 200, choice=p.beyond),
     ]
-    return generated_ones + skada_tasks() + shared_development_tasks()
+    return generated_ones + skada_tasks() + shared_development_tasks() + picture_and_word_tasks()
