@@ -135,7 +135,7 @@ def test_a_loss_within_its_error_is_no_reason_to_fall_back_but_a_clear_one_is():
 
 def test_label_free_choice_averages_the_best_five_alike():
     def best(names):
-        return average_best({name: {"a": float(name), "b": float(name)} for name in names}, dict.fromkeys(names, 0.0))
+        return average_best({name: {"a": float(name), "b": float(name)} for name in names})
 
     assert best("01234567") == dict.fromkeys("7654", 0.25)
     assert list(best([f"{k:02d}" for k in range(20)])) == ["19", "18", "17", "16", "15"]
@@ -143,12 +143,12 @@ def test_label_free_choice_averages_the_best_five_alike():
     assert best("1") == {"1": 1.0}
 
 
-def test_agreement_with_groups_counts_as_much_as_all_scores_together():
-    scores = {name: {"a": float(name), "b": float(name), "c": float(name)} for name in "12345678"}  # ranks 8 to 1
-    agreement = dict(zip("12345678", (4.5, 0, 1, 2, 3, 4, 5, 6), strict=True))
-    assert set(average_best(scores, agreement)) == set("8765")  # sums of ranks 2, 4, 7, 9; "1" has 11
-    agreement["1"] = 9.0  # 9, as "5"
-    assert set(average_best(scores, agreement)) == set("8761")
+def test_each_view_has_one_vote_however_many_scores_it_has():
+    many = {name: {"a": float(name), "b": float(name), "c": float(name)} for name in "12345678"}  # ranks 8 to 1
+    one = {name: {"d": value} for name, value in zip("12345678", (4.5, 0, 1, 2, 3, 4, 5, 6), strict=True)}
+    assert set(average_best(many, one)) == set("8765")  # sums of ranks 2, 4, 7, 9; "1" has 11
+    one["1"]["d"] = 9.0  # 9, as "5"
+    assert set(average_best(many, one)) == set("8761")
 
 
 def test_values_count_as_their_distribution_is_near_the_sources():

@@ -99,11 +99,11 @@ class AutoTransfer(TransferEstimator):
        columns have less than a tenth of the target in the middle nine tenths of the source.
        Each strategy is fitted without a fifth of the source; `guard` voids those that collapse or fall more than 0.1 behind the source
        model on the source. Changed: weights of source rows are no candidates.
-       Classes: the better half, three to five, are averaged. Half of their rank is the mean rank by the scores of probabilities that no
-       collapse fools (information maximisation, batch nuclear norm, minimum class confusion), half is the rank of the adjusted mutual
-       information of their classes and k-means groups of the target, twice as many as classes (as Musgrave et al. do with as many). Not
-       changed: void is who contradicts the source model on over a fifth of the target, unless that information is larger than the source
-       model's by more than a standard error.
+       Classes: the better half, three to five, are averaged, by the mean of three ranks: the mean rank by the scores of probabilities that
+       no collapse fools (information maximisation, batch nuclear norm, minimum class confusion); the rank of the adjusted mutual
+       information of their classes and as many k-means groups of the target (Musgrave et al.); and that of twice as many. Not changed:
+       void is who contradicts the source model on over a fifth of the target, unless the last is larger than the source model's by more
+       than a standard error.
        Values have no such scores. Changed: all that pass are averaged, with more weight where their predictions are spread as the
        source's values are. Not changed: no map of the columns (families align and transport) is a candidate, and weights of rows are
        where they leave 30 effective ones.

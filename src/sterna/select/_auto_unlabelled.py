@@ -77,21 +77,22 @@ def choose_without_labels(
     if plain not in seen:
         raise ValueError(f"{plain}, the plain model, {next(e.reason for e in entrants if e.name == plain)}")
     _void(entrants, seen, plain, y, stack.task)
-    groups = None if classes is None else Groups.of(prepared[1], len(classes), seed)
-    if groups is not None and not changed:
+    groups = [] if classes is None else [Groups.of(prepared[1], times * len(classes), seed) for times in (1, 2)]
+    if classes is not None and not changed:
         passed = {entrant.name: seen[entrant.name].predicted for entrant in entrants if not entrant.reason}
-        doubted = contradictions(passed, plain, groups, seed)
+        doubted = contradictions(passed, plain, groups[-1], seed)
         for entrant in entrants:
             if entrant.name in doubted:
                 entrant.reason = f"void: {doubted[entrant.name]}"
     kept = {entrant.name: seen[entrant.name] for entrant in entrants if not entrant.reason}
-    if groups is not None:
-        scores = _scores(kept)
-        agreement = {name: groups.agreement(found.predicted) for name, found in kept.items()}
+    if classes is not None:
+        views = [_scores(kept)]
+        views += [
+            {n: {f"agreement with {g.n_groups} groups": g.agreement(s.predicted)} for n, s in kept.items()} for g in groups
+        ]
         for entrant in entrants:
-            if entrant.name in kept:
-                entrant.scores = scores[entrant.name] | {"agreement with groups": agreement[entrant.name]}
-        chosen = average_best(scores, agreement)
+            entrant.scores = {name: value for view in views for name, value in view.get(entrant.name, {}).items()}
+        chosen = average_best(*views)
     elif changed:
         chosen = label_likeness({name: found.predicted for name, found in kept.items()}, y)
     else:

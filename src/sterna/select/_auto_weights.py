@@ -146,24 +146,21 @@ def predicted_to_help(gain: Array) -> bool:
     return bool(gain.mean() > -2 * np.std(gain, ddof=1) / np.sqrt(len(gain)))
 
 
-def average_best(scores: Mapping[str, Mapping[str, float]], agreement: Mapping[str, float]) -> dict[str, float]:
+def average_best(*views: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Equal weights of the strategies that rank best without labels: the better half, three to five.
 
     Parameters
     ----------
-    scores : mapping of strategy to mapping of score name to value
-        Of the probabilities, which look at much the same thing: their mean rank is one half of the rank.
-    agreement : mapping of strategy to float
-        Of the predicted classes with groups of the target: the other half.
+    *views : mapping of strategy to mapping of score name to value
+        Each holds scores that look at much the same thing: their mean rank is one vote, however many they are.
 
     Returns
     -------
     dict of str to float
     """
-    n_best = max(MIN_AVERAGED, min(MAX_AVERAGED, -(-len(scores) // 2)))
-    by_agreement = combine_scores({name: {"agreement": value} for name, value in agreement.items()}).mean_rank
-    by_scores = combine_scores(scores).mean_rank
-    best = sorted(scores, key=lambda name: (by_scores[name] + by_agreement[name], name))[:n_best]
+    ranks = [combine_scores(view).mean_rank for view in views]
+    names = sorted(ranks[0], key=lambda name: (sum(rank[name] for rank in ranks), name))
+    best = names[: max(MIN_AVERAGED, min(MAX_AVERAGED, -(-len(names) // 2)))]
     return dict.fromkeys(best, 1 / len(best))
 
 

@@ -30,20 +30,21 @@ class Groups:
 
     rows: Array
     groups: Array
+    n_groups: int
 
     @classmethod
-    def of(cls, X_target: Any, n_classes: int, random_state: int) -> Groups:
-        """Twice as many groups as classes, of rows whose columns are scaled; of 5000 rows at most.
+    def of(cls, X_target: Any, n_groups: int, random_state: int) -> Groups:
+        """Group rows whose columns are scaled, 5000 at most.
 
         Parameters
         ----------
         X_target : array or sparse matrix of shape (n_target, n_features)
-        n_classes : int
+        n_groups : int
         random_state : int
         """
         rng = check_random_state(random_state)
         rows = sample_rows(X_target.shape[0], MAX_GROUPED, rng)
-        return cls(rows, clusters(_scaled(rows_of(X_target, rows)), min(2 * n_classes, len(rows)), rng))
+        return cls(rows, clusters(_scaled(rows_of(X_target, rows)), min(n_groups, len(rows)), rng), n_groups)
 
     def agreement(self, predicted: Array, some: Array | None = None) -> float:
         """Adjusted mutual information of labels of target rows, shape (n_target,), with the groups; of `some` of the grouped rows."""

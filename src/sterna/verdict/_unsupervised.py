@@ -151,7 +151,7 @@ def _contradictions(plan: Plan, ranked: dict[str, list[dict[str, Any]]], X_sourc
         return {}
     shown = rows_of(X_target, evenly_spread(X_target.shape[0], MAX_KEPT))
     predicted = {name: _predictions(found) for name, found in ranked.items()}
-    return contradictions(predicted, PLAIN, Groups.of(shown, len(classes), plan.random_state), plan.random_state)
+    return contradictions(predicted, PLAIN, Groups.of(shown, 2 * len(classes), plan.random_state), plan.random_state)
 
 
 def _failure(cells: list[dict[str, Any]]) -> str:
