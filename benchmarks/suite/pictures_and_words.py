@@ -68,19 +68,19 @@ def seen(X):
     return ImageEncoder("cifar_resnet20", str(weights)).fit_transform(rows).astype(float)
 
 
-def changed(X, y, n_source, change, rng):
-    """Two halves of a set of pictures, one of them changed."""
-    order = rng.permutation(len(y))
-    here, there = order[:n_source], order[n_source : n_source + p.N_ADAPT + p.N_TEST]
-    return (X[here], y[here].astype(int)), (change(X[there], rng), y[there].astype(int))
-
-
 @lru_cache(maxsize=32)
 def photos(change, seed):
     """CIFAR-10 as the network was trained on it, and changed."""
-    rng = p.generator(f"photos {change.__name__}", seed)
-    source, target = changed(*pictures("cifar10"), 300, change, rng)
-    return p.cut("classification", {"photos": (seen(source[0]), source[1])}, (seen(target[0]), target[1]), rng)
+    X, y = pictures("cifar10")
+    return p.shifted(
+        "classification",
+        X,
+        y.astype(int),
+        p.generator(f"photos {change.__name__}", seed),
+        300,
+        source=lambda X, y, rng: (seen(X), y),
+        target=lambda X, y, rng: (seen(change(X, rng)), y),
+    )
 
 
 @lru_cache(maxsize=32)

@@ -55,14 +55,14 @@ def test_a_gain_within_its_standard_error_is_no_reason_to_believe():
 def test_halves_have_the_standard_error_of_the_whole():
     y = groups(600)[1]
     noisy = np.where(np.random.default_rng(0).random(600) < 0.3, 1 - y, y)
-    whole = Groups(np.arange(600), y, 2)
+    whole = Groups(y, 2)
     rng = np.random.default_rng(2)
     halves = [whole.agreement(noisy, rng.permutation(600)[:300]) for _ in range(300)]
     samples = []
     for seed in range(200):
         fresh = groups(600, seed + 9)[1]
         noisy = np.where(np.random.default_rng(seed).random(600) < 0.3, 1 - fresh, fresh)
-        samples.append(Groups(np.arange(600), fresh, 2).agreement(noisy))
+        samples.append(Groups(fresh, 2).agreement(noisy))
     assert np.std(halves) == pytest.approx(np.std(samples), rel=0.3)
 
 

@@ -19,7 +19,7 @@ from sterna.measures._checks import check_pair, sample_rows
 from sterna.measures._facts import measure_facts
 from sterna.measures._hdh_divergence import hdh_divergence
 from sterna.measures._labelled import check_labelled
-from sterna.measures._parameters import BETWEEN, check_count, check_number
+from sterna.measures._parameters import check_between, check_count
 from sterna.measures._ranking import LEAST_LABELS
 from sterna.measures._source_model import fold_numbers
 from sterna.measures._threads import single_threaded
@@ -156,7 +156,7 @@ def ben_david_bound(
     """
     check_count("cv", cv, 2)
     check_count("max_rows", max_rows, 2)
-    check_number("confidence", confidence, BETWEEN, "give a number between 0 and 1, 0.95 as a rule")
+    check_between("confidence", confidence, 0.95)
     if vc_dimension is not None:
         check_count("vc_dimension", vc_dimension, 1)
     X_source, X_target = check_pair(X_source, X_target)

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sterna.domains._stack import Array, vstack
 from sterna.measures._facts import measure_facts
 from sterna.measures._pairs import dense_if_narrow, drawn_pair, own_order
-from sterna.measures._parameters import BETWEEN, check_number
+from sterna.measures._parameters import check_between
 from sterna.measures._threads import single_threaded
 from sterna.measures._views import Viewer, predict_classes
 
@@ -94,7 +94,7 @@ def classifier_two_sample_test(
     >>> test.accuracy > 0.7, test.p_value < 0.001
     (True, True)
     """
-    check_number("test_fraction", test_fraction, BETWEEN, "give a number between 0 and 1, 0.5 as a rule")
+    check_between("test_fraction", test_fraction, 0.5)
     check_classifier(classifier)
     source, target, rng = drawn_pair(X_source, X_target, max_rows, random_state)
     source, target = dense_if_narrow(source, target)

@@ -14,7 +14,7 @@ from sterna.domains._stack import Array
 from sterna.measures._as_numbers import as_numbers
 from sterna.measures._checks import check_table
 from sterna.measures._facts import measure_facts
-from sterna.measures._parameters import BETWEEN, check_count, check_number
+from sterna.measures._parameters import check_between, check_count
 from sterna.measures._population_stability import quantile_counts, stability_index
 from sterna.measures._shares import same_share, shares_p_value, total_variation
 
@@ -110,7 +110,7 @@ def column_drift(
     if correction not in ("bh", "by"):
         raise ValueError(f"correction is {correction!r}; allowed are 'bh' (Benjamini-Hochberg) and 'by' (Benjamini-Yekutieli)")
     check_count("n_bins", n_bins, 2)
-    check_number("level", level, BETWEEN, "give a number between 0 and 1, 0.05 as a rule")
+    check_between("level", level, 0.05)
     source, target = check_table("source_table", source_table), check_table("target_table", target_table)
     if isinstance(source, pd.DataFrame) != isinstance(target, pd.DataFrame):
         raise ValueError("one table has named columns and the other is an array; give both as DataFrames or both as arrays")

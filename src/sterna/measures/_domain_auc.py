@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sterna.measures._checks import check_pair, sample_rows
 from sterna.measures._domain_scores import DomainScores, domain_scores
 from sterna.measures._facts import measure_facts
-from sterna.measures._parameters import BETWEEN, check_count, check_number
+from sterna.measures._parameters import check_between, check_count
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def domain_auc(
     >>> auc.value > 0.8, auc.low > 0.5
     (True, True)
     """
-    check_number("confidence", confidence, BETWEEN, "give a number between 0 and 1, 0.95 as a rule")
+    check_between("confidence", confidence, 0.95)
     check_count("max_rows", max_rows, 2)
     X_source, X_target = check_pair(X_source, X_target)
     rng = check_random_state(random_state)

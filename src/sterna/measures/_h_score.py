@@ -11,7 +11,7 @@ from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
 from sterna.measures._gram import column_gram, row_gram
 from sterna.measures._labelled import check_labelled
-from sterna.measures._parameters import SHARE, check_number
+from sterna.measures._parameters import check_number
 
 
 @transferability_facts(bounds=(0.0, np.inf), takes="features and labels", reference="Ibrahim, Ponomareva and Mazumder 2022")
@@ -57,7 +57,9 @@ def h_score(features: Any, y: Any, *, shrinkage: float | None = None) -> float:
     True
     """
     if shrinkage is not None:
-        check_number("h_score: shrinkage", shrinkage, SHARE, "give a number above 0, 1 at most, or None for Ledoit and Wolf's")
+        check_number(
+            "h_score: shrinkage", shrinkage, 0, 1, "right", "give a number above 0, 1 at most, or None for Ledoit and Wolf's"
+        )
     data = check_labelled("h_score", features, y)
     X = data.X[:, np.ptp(data.X, axis=0) > 0]  # constant features would count as variances of zero
     if not X.shape[1]:

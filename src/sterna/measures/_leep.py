@@ -13,7 +13,7 @@ from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
 from sterna.measures._facts import transferability_facts
 from sterna.measures._labelled import check_labelled, check_probabilities
-from sterna.measures._parameters import SHARE, check_count, check_number
+from sterna.measures._parameters import check_count, check_number
 
 
 @transferability_facts(bounds=(-np.inf, 0.0), takes="source probabilities and labels", reference="Nguyen et al. 2020")
@@ -118,7 +118,7 @@ def nleep(
     >>> nleep(good, y, random_state=0) > nleep(rng.normal(size=(300, 3)), y, random_state=0)
     True
     """
-    check_number("nleep: variance_kept", variance_kept, SHARE, "give a share above 0, 1 at most")
+    check_number("nleep: variance_kept", variance_kept, 0, 1, "right", "give a share above 0, 1 at most")
     check_count("nleep: max_rows", max_rows, 2)
     if n_components is not None:
         check_count("nleep: n_components", n_components, 1)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
 from sterna.domains import Domains
 from sterna.domains._encoding import encode_all, find_encoder
@@ -175,8 +173,7 @@ def measure(domains: Domains, encoder: Any = None, *, random_state: Any = 0, con
     >>> measure(Domains(source={"a": (Xs, ys)}, target={"b": (Xt, yt)})).kind
     ['covariate']
     """
-    half = Interval(Real, 0.5, 1, closed="left")
-    check_number("confidence", confidence, half, "give a number from 0.5 up to, but not including, 1")
+    check_number("confidence", confidence, 0.5, 1, "left", "give a number from 0.5 up to, but not including, 1")
     if not domains.sources:
         raise ValueError("the domains have no source; measure compares a source with the target: give one")
     domains = with_features(domains, encoder)

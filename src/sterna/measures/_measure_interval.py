@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sterna.domains._stack import Array, is_labelled, rows_of
 from sterna.measures._checks import check_labels
-from sterna.measures._parameters import BETWEEN, check_count, check_number
+from sterna.measures._parameters import check_between, check_count
 from sterna.measures._threads import single_threaded
 
 #: Which arguments have the same rows, by what a measure takes; of two in a group the second holds labels, or is another layer.
@@ -128,7 +128,7 @@ def measure_interval(
     groups = _groups(measure, data)
     check_count("n_resamples", n_resamples, 2)
     check_count("max_rows", max_rows, _LEAST_ROWS)
-    check_number("confidence", confidence, BETWEEN, "give a number between 0 and 1, 0.95 as a rule")
+    check_between("confidence", confidence, 0.95)
     rng, options = check_random_state(random_state), dict(parameters or {})
     accepted = inspect.signature(measure).parameters
     if "n_permutations" in accepted:

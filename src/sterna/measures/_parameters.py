@@ -8,10 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-#: Numbers above 0 and below 1; above 0 and 1 at most; above 0.
-BETWEEN, SHARE = Interval(Real, 0, 1, closed="neither"), Interval(Real, 0, 1, closed="right")
-POSITIVE = Interval(Real, 0, None, closed="neither")
-
 
 def check_count(name: str, value: Any, least: int) -> None:
     """A whole number of `least` or more."""
@@ -19,7 +15,17 @@ def check_count(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name} is {value!r}; give a whole number of {least} or more")
 
 
-def check_number(name: str, value: Any, allowed: Interval, advice: str) -> None:
-    """A number in the interval; infinity where that is closed there."""
-    if isinstance(value, bool) or not allowed.is_satisfied_by(value):
+def check_number(name: str, value: Any, low: float | None, high: float | None, closed: str, advice: str) -> None:
+    """A number from `low` to `high`, without the bounds themselves but for those that are closed: "left", "right", "both", "neither"."""
+    if isinstance(value, bool) or not Interval(Real, low, high, closed=closed).is_satisfied_by(value):
         raise ValueError(f"{name} is {value!r}; {advice}")
+
+
+def check_between(name: str, value: Any, usual: float) -> None:
+    """A number between 0 and 1."""
+    check_number(name, value, 0, 1, "neither", f"give a number between 0 and 1, {usual:g} as a rule")
+
+
+def check_positive(name: str, value: Any, advice: str = "give a positive number") -> None:
+    """A finite number above 0."""
+    check_number(name, value, 0, None, "neither", advice)

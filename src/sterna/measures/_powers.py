@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
 
 from sterna.domains._stack import Array
+from sterna.measures._parameters import check_number
 
 
 def powered_distances(X: Any, Y: Any, p: float) -> Array:
@@ -32,6 +33,6 @@ def transport_work(cost: Array, n_pivots: int, caller: str = "") -> float:
 
 def check_power(p: Any, most: float) -> None:
     """The power of a distance, from 1 to `most`."""
-    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not 1 <= p <= most or p == np.inf:
-        allowed = "of 1 or more" if most == np.inf else f"from 1 to {most}"
-        raise ValueError(f"p is {p!r}; give a number {allowed}, 2 as a rule")
+    free = most == np.inf
+    allowed = "of 1 or more" if free else f"from 1 to {most}"
+    check_number("p", p, 1, None if free else most, "left" if free else "both", f"give a number {allowed}, 2 as a rule")

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sterna.domains._stack import Array
 from sterna.measures._facts import measure_facts
 from sterna.measures._pairs import centred_pair, drawn_pair
-from sterna.measures._parameters import POSITIVE, check_number
+from sterna.measures._parameters import check_positive
 from sterna.measures._powers import check_power, powered_distances
 from sterna.measures._threads import single_threaded
 from sterna.transport._plan import entropic_plan
@@ -95,7 +95,7 @@ def sinkhorn_divergence(
     25.0
     """
     check_power(p, 2)
-    check_number("regularization", regularization, POSITIVE, "give a positive number, 0.2 as a rule")
+    check_positive("regularization", regularization, "give a positive number, 0.2 as a rule")
     source, target, _ = drawn_pair(X_source, X_target, max_rows, random_state)
     source, target = centred_pair(source, target)
     cost = powered_distances(source, target, p)

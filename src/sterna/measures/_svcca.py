@@ -8,7 +8,7 @@ import numpy as np
 
 from sterna.domains._stack import Array
 from sterna.measures._facts import measure_facts
-from sterna.measures._parameters import SHARE, check_number
+from sterna.measures._parameters import check_number
 from sterna.measures._representation import check_representations
 
 
@@ -56,7 +56,7 @@ def svcca(first: Any, second: Any, *, variance_kept: float = 0.99) -> float:
     >>> round(svcca(X, X @ rng.normal(size=(5, 5))), 3) > 0.75
     True
     """
-    check_number("svcca: variance_kept", variance_kept, SHARE, "give a share above 0, 1 at most")
+    check_number("svcca: variance_kept", variance_kept, 0, 1, "right", "give a share above 0, 1 at most")
     X, Y = check_representations("svcca", first, second)
     left, right = _leading(X, variance_kept), _leading(Y, variance_kept)
     if left is None or right is None:

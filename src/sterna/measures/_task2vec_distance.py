@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from sterna.domains._stack import Array
 from sterna.measures._facts import measure_facts
@@ -60,7 +58,7 @@ def task2vec_distance(first: Any, second: Any, *, trivial: Any = None, alpha: fl
     >>> round(task2vec_distance([1.0, 2.0, 0.0], [1.0, 2.0, 0.0]), 6), round(task2vec_distance([1.0, 0.0], [0.0, 3.0]), 6)
     (0.0, 1.0)
     """
-    check_number("alpha", alpha, Interval(Real, 0, 1, closed="both"), "give a number from 0 to 1, 0.15 as a rule")
+    check_number("alpha", alpha, 0, 1, "both", "give a number from 0 to 1, 0.15 as a rule")
     first = _embedding("first", first)
     distance = _cosine_distance(first, _embedding("second", second, first))
     return distance if trivial is None else distance - alpha * _cosine_distance(first, _embedding("trivial", trivial, first))

@@ -10,7 +10,7 @@ from sterna.domains._stack import Array
 from sterna.measures._facts import transferability_facts
 from sterna.measures._gram import column_gram, row_gram
 from sterna.measures._labelled import check_labelled
-from sterna.measures._parameters import POSITIVE, check_number
+from sterna.measures._parameters import check_positive
 
 
 @transferability_facts(bounds=(0.0, np.inf), takes="features and labels", reference="Huang et al. 2022")
@@ -53,7 +53,7 @@ def transrate(features: Any, y: Any, *, distortion: float = 1e-4) -> float:
     >>> transrate(np.eye(3)[y] + 0.3 * rng.normal(size=(300, 3)), y) > transrate(rng.normal(size=(300, 3)), y)
     True
     """
-    check_number("transrate: distortion", distortion, POSITIVE, "give a positive number")
+    check_positive("transrate: distortion", distortion)
     data = check_labelled("transrate", features, y)
     Z = data.X.astype(np.float64)
     Z -= Z.mean(axis=0)

@@ -245,8 +245,8 @@ class AutoTransfer(TransferEstimator):
             choice, self.temperature_ = say(plain_model(stack, entrants)), 1.0
             weigh(entrants, {choice.plain: 1.0})
         else:
-            facts = (stack, entrants, classes, clock, self.n_jobs, seed)
-            choice, self.temperature_ = choose_by_labels(*facts, whole) if judged else choose_without_labels(*facts)
+            given = (stack, entrants, classes, clock, self.n_jobs, seed)
+            choice, self.temperature_ = choose_by_labels(*given, whole) if judged else choose_without_labels(*given)
         again = [entrant for entrant in entrants if entrant.n_rows]
         if again:
             aside += f"; {len(again)} strategies were judged once more, on {again[0].n_rows} rows instead of {len(stack.y)}"

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sterna.domains._stack import Array, rows_of
-from sterna.parameters._trust import outputs, truth
+from sterna.domains._stack import Array
+from sterna.parameters._trust import truth
 from sterna.select._auto_more_rows import judge_on_more_rows
-from sterna.select._auto_race import Clock, Entrant, race
+from sterna.select._auto_race import Clock, Entrant, held_out, race
 from sterna.select._auto_weights import held_out_gain, mixture_weights, predicted_to_help, weigh
 from sterna.select._auto_words import Choice
 from sterna.select._folds import folds
@@ -46,12 +46,10 @@ def choose_by_labels(
     parts = folds(y, min(N_FOLDS, len(rows) // 2), not values, [seed, 5])
     expected = truth(y, classes)
 
-    def held_out(model: Any, k: int) -> Array:
-        test = rows[parts[k][1]]
-        fitted = stack.fit(model, np.setdiff1d(np.arange(len(stack.y)), test))
-        return outputs(fitted, rows_of(stack.X, test), classes)
+    def of_fold(model: Any, k: int) -> Array:
+        return held_out(model, stack, rows[parts[k][1]], classes)
 
-    alive = race(entrants, parts, expected, held_out, clock, n_jobs)
+    alive = race(entrants, parts, expected, of_fold, clock, n_jobs)
     if whole is not stack:
         alive = judge_on_more_rows(whole, stack, alive, parts, expected, classes, clock, n_jobs, seed)
     plain = [i for i, entrant in enumerate(alive) if entrant.plain]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from sterna.domains._stack import Array, rows_of
-from sterna.parameters._trust import outputs
-from sterna.select._auto_race import N_CHOSEN, Clock, Entrant, attempt, mean_loss
+from sterna.domains._stack import Array
+from sterna.select._auto_race import N_CHOSEN, Clock, Entrant, attempt, held_out, mean_loss
 from sterna.select._search_stack import Stack
 
 #: Less than so many times the rows are not worth another look, which may take this share of the time that is left.
@@ -69,20 +67,17 @@ def judge_on_more_rows(
         return alive
     tests = [more.labelled[test] for _, test in folds]
 
-    def held_out(model: Any, test: Array) -> Array:
-        fitted = more.fit(model, np.setdiff1d(np.arange(len(more.y)), test))
-        return outputs(fitted, rows_of(more.X, test), classes)
-
-    def run(entrant: Entrant, some: list[Array], seconds: float) -> list[tuple[Array, float, str]]:
-        if time.monotonic() + len(some) * seconds > end:
-            return [(np.empty(0), seconds, "too slow")] * len(some)
-        return Parallel(n_jobs=n_jobs)(delayed(attempt)(held_out, entrant.model, test) for test in some)
+    def in_time(seconds: float) -> bool:
+        return time.monotonic() + seconds <= end
 
     for entrant in again:
+        if not in_time(growth * entrant.seconds):
+            continue
         clock.tell(f"{entrant.name} on {len(more.y)} rows")
-        runs = run(entrant, tests[:1], growth * entrant.seconds)
-        if not runs[0][2]:
-            runs += run(entrant, tests[1:], runs[0][1])
+        runs = [attempt(held_out, entrant.model, more, tests[0], classes)]
+        if runs[0][2] or not in_time(len(tests[1:]) * runs[0][1]):
+            continue
+        runs += Parallel(n_jobs=n_jobs)(delayed(attempt)(held_out, entrant.model, more, test, classes) for test in tests[1:])
         if any(fault for _, _, fault in runs):
             continue
         parts = [predicted for predicted, _, _ in runs]

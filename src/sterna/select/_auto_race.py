@@ -14,7 +14,9 @@ from joblib import Parallel, delayed
 from rich.console import Console
 
 from sterna.base import unobserved
-from sterna.domains._stack import Array
+from sterna.domains._stack import Array, rows_of
+from sterna.parameters._trust import outputs
+from sterna.select._search_stack import Stack
 
 #: From so many judged rows on the worse half may be left out.
 MIN_JUDGED = 40
@@ -212,6 +214,12 @@ def race(
         if k + 1 < len(folds) and len(rows) >= MIN_JUDGED:
             alive = _better_half(alive, len(rows))
     return alive
+
+
+def held_out(model: Any, stack: Stack, test: Array, classes: Array | None) -> Array:
+    """What a model fitted without some rows predicts for these, in the shape of `outputs`."""
+    fitted = stack.fit(model, np.setdiff1d(np.arange(len(stack.y)), test))
+    return outputs(fitted, rows_of(stack.X, test), classes)
 
 
 def mean_loss(predicted: Array, expected: Array) -> float:

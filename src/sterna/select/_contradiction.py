@@ -11,8 +11,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from sterna.domains._stack import Array, rows_of
-from sterna.measures._checks import sample_rows
+from sterna.domains._stack import Array
 from sterna.measures._column_change import column_change
 from sterna.select._class_ami import clusters
 
@@ -20,21 +19,18 @@ from sterna.select._class_ami import clusters
 CONTRADICTED = 0.2
 #: ... unless the classes it names agree better with the groups of the target, by more than a standard error over so many half samples.
 N_HALVES = 20
-#: Target rows that are grouped at most.
-MAX_GROUPED = 5000
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Target rows in k-means groups: `rows`, shape (n_grouped,), are their numbers, `groups` the group of each."""
+    """Target rows in k-means groups: `groups`, shape (n_target,), is the group of each."""
 
-    rows: Array
     groups: Array
     n_groups: int
 
     @classmethod
     def of(cls, X_target: Any, n_groups: int, random_state: int) -> Groups:
-        """Group rows whose columns are scaled, 5000 at most.
+        """Group rows whose columns are scaled.
 
         Parameters
         ----------
@@ -42,14 +38,12 @@ class Groups:
         n_groups : int
         random_state : int
         """
-        rng = check_random_state(random_state)
-        rows = sample_rows(X_target.shape[0], MAX_GROUPED, rng)
-        return cls(rows, clusters(_scaled(rows_of(X_target, rows)), min(n_groups, len(rows)), rng), n_groups)
+        n_clusters = min(n_groups, X_target.shape[0])
+        return cls(clusters(_scaled(X_target), n_clusters, check_random_state(random_state)), n_groups)
 
-    def agreement(self, predicted: Array, some: Array | None = None) -> float:
-        """Adjusted mutual information of labels of target rows, shape (n_target,), with the groups; of `some` of the grouped rows."""
-        some = np.arange(len(self.rows)) if some is None else some
-        return float(adjusted_mutual_info_score(predicted[self.rows[some]], self.groups[some]))
+    def agreement(self, predicted: Array, rows: Any = slice(None)) -> float:
+        """Adjusted mutual information of labels of target rows, shape (n_target,), with the groups; of some rows."""
+        return float(adjusted_mutual_info_score(predicted[rows], self.groups[rows]))
 
 
 def columns_changed(X_source: Any, X_target: Any, random_state: int) -> bool:
@@ -93,7 +87,7 @@ def contradictions(predicted: Mapping[str, Array], plain: str, groups: Groups, r
     J. Shao, C. F. J. Wu (1989), A general theory for jackknife variance estimation, Annals of Statistics 17.
     """
     shares = {name: float(np.mean(labels != predicted[plain])) for name, labels in predicted.items()}
-    rng, n = check_random_state(random_state), len(groups.rows)
+    rng, n = check_random_state(random_state), len(groups.groups)
     halves = [rng.permutation(n)[: max(1, n // 2)] for _ in range(N_HALVES)]
     usual = np.array([groups.agreement(predicted[plain], half) for half in halves])
     found = {}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from sterna.domains._stack import Array
 from sterna.measures._parameters import check_number
@@ -64,8 +62,8 @@ def mano(proba_target: Any, *, order: int = 4, threshold: float = 5.0) -> float:
     >>> mano([[0.5, 0.5], [0.5, 0.5]]), round(mano([[0.99, 0.01], [0.02, 0.98]]), 3)
     (0.5, 0.785)
     """
-    check_number("order", order, Interval(Real, 1, None, closed="left"), "give 1 or more")
-    check_number("threshold", threshold, Interval(Real, None, None, closed="both"), "give a number")
+    check_number("order", order, 1, None, "left", "give 1 or more")
+    check_number("threshold", threshold, None, None, "both", "give a number")
     proba = check_proba("proba_target", proba_target)
     return float(np.mean(_softrun(proba, threshold) ** order) ** (1 / order))
 

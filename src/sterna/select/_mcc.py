@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import entr
 
 from sterna.domains._stack import Array
-from sterna.measures._parameters import POSITIVE, check_number
+from sterna.measures._parameters import check_positive
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_proba
 from sterna.select._facts import scorer_facts
@@ -57,7 +57,7 @@ def mcc(proba_target: Any, *, temperature: float = 2.5) -> float:
     >>> mcc([[1.0, 0.0], [0.0, 1.0]]), mcc([[0.5, 0.5], [0.5, 0.5]])
     (0.0, -0.5)
     """
-    check_number("temperature", temperature, POSITIVE, "give a positive number")
+    check_positive("temperature", temperature)
     proba = check_proba("proba_target", proba_target)
     flat = (proba / proba.max(axis=1, keepdims=True)) ** (1 / temperature)
     flat /= flat.sum(axis=1, keepdims=True)

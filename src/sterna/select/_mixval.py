@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
@@ -77,7 +75,7 @@ def mixval(
     >>> mixval(rows, lambda X: np.hstack([X < 0, X >= 0]), random_state=0)
     1.0
     """
-    check_number("share", share, Interval(Real, 0.5, 1, closed="neither"), "give a number above 0.5 and below 1")
+    check_number("share", share, 0.5, 1, "neither", "give a number above 0.5 and below 1")
     check_count("n_rounds", n_rounds, 1)
     check_count("max_rows", max_rows, 2)
     if not callable(predict_proba):

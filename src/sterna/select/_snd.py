@@ -12,7 +12,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from sterna.domains._stack import Array
 from sterna.measures._checks import sample_rows
-from sterna.measures._parameters import POSITIVE, check_count, check_number
+from sterna.measures._parameters import check_count, check_positive
 from sterna.measures._threads import single_threaded
 from sterna.select._checks import check_features, check_proba
 from sterna.select._facts import scorer_facts
@@ -77,7 +77,7 @@ def snd(
     >>> round(snd([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), 4)  # log 2: two neighbours each
     0.6931
     """
-    check_number("temperature", temperature, POSITIVE, "give a positive number")
+    check_positive("temperature", temperature)
     check_count("max_rows", max_rows, 2)
     rows: Any = check_proba("proba_target", proba_target)
     if len(rows) < 2:
